@@ -1,0 +1,68 @@
+"""Transformer (base) on WMT14 English to German: the whole recipe, as in the paper.
+
+    python train.py --config=configs/wmt14_base.py --workdir=runs/wmt14_base
+
+The other files of this folder change a few lines of it.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config() -> ConfigDict:
+    """Returns the paper's base model, table 3, first row."""
+    config = ConfigDict({"seed": 0})
+    config.model = ConfigDict(
+        {
+            "d_model": 512,
+            "d_ff": 2048,
+            "num_heads": 8,
+            "num_layers": 6,  # of the encoder, and of the decoder
+            "d_k": config_dict.placeholder(int),  # a head's width; None: d_model / num_heads
+            "d_v": config_dict.placeholder(int),
+            "dropout_rate": 0.1,  # 5.4
+        }
+    )
+    config.data = ConfigDict(
+        {
+            "corpus": "wmt14_translate/de-en",  # "numbers", "parallel_text" or any TFDS name
+            "dir": "",  # of parallel_text: the folder with train.en, train.de, ...
+            "source_language": "en",
+            "target_language": "de",
+            "vocab_size": 37_000,  # subword pieces shared by both languages; 5.1
+            "batching": "bucketed",  # by length; or "packed" into rows
+            "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row; longer is dropped
+            "packed_length": 256,  # tokens a row, when packed
+        }
+    )
+    config.train = ConfigDict(
+        {
+            "num_steps": 100_000,  # 5.2
+            "tokens_per_batch": 25_000,  # padded, each side, over all devices; 5.1
+            "warmup_steps": 4_000,  # 5.3
+            "learning_rate_scale": 1.0,  # times equation 3
+            "adam_b1": 0.9,  # 5.3
+            "adam_b2": 0.98,
+            "adam_epsilon": 1e-9,
+            "label_smoothing": 0.1,  # 5.4
+            "log_every": 100,  # steps
+            "evaluate_every": 5_000,
+            "save_every": 1_500,  # about the paper's ten minutes, at its 0.4 s a step
+            "keep_checkpoints": 10,
+        }
+    )
+    config.decode = ConfigDict(
+        {
+            "beam_size": 4,  # 6.1
+            "length_penalty": 0.6,
+            "max_extra_tokens": 50,  # an output is at most as long as its input plus this
+            "sentences_per_batch": 64,
+        }
+    )
+    config.evaluation = ConfigDict(
+        {
+            "validation_sentences": 0,  # translated at each evaluation; 0: all of them
+            "test_split": "test",
+            "average_checkpoints": 5,  # 6.1
+        }
+    )
+    return config

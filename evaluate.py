@@ -1,0 +1,71 @@
+"""Scores a trained run on a split of its corpus, or on any two files: one JSON object.
+
+    python evaluate.py --workdir=runs/numbers
+    python evaluate.py --workdir=runs/numbers --split=test_millions
+    python evaluate.py --workdir=runs/multi30k --source=news.en --reference=news.de
+
+BLEU and chrF are sacreBLEU's, with their signatures, on text as it is; exact_match is in percent;
+perplexity is per subword token, ends of sentences included.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+
+import jax
+
+from experiment import command, training
+from experiment.analysis import runs
+from experiment.data import open_corpus
+
+
+def main(argv: list[str]) -> None:
+    """Reads the flags, loads the run and the text, scores."""
+    flags = parse(argv)
+    progress = training.Progress()
+    with command.user_errors():
+        if bool(flags.source) != bool(flags.reference):
+            raise ValueError("--source and --reference go together: give both, or --split.")
+        run = runs.load(flags.workdir)
+        average = flags.average or run.config.evaluation.average_checkpoints
+        if average > 1:
+            run = runs.load(flags.workdir, average=average)
+        decode = run.config.decode
+        if flags.beam_size is not None:
+            decode = dataclasses.replace(decode, beam_size=flags.beam_size)
+        if flags.source:
+            pairs = command.read_pairs(flags.source, flags.reference)
+            of_what = {"source": str(flags.source), "reference": str(flags.reference)}
+        else:
+            split = flags.split or run.config.evaluation.test_split
+            corpus = open_corpus(run.config.data, flags.cache_dir.expanduser(), progress.say)
+            pairs, of_what = corpus.pairs(split)[:], {"split": split}
+        training.use_compilation_cache(flags.cache_dir)
+    scores, _ = run.evaluator(decode).score(
+        jax.device_put(run.params),
+        pairs,
+        progress=lambda done, total: progress.update(f"translated {done:,} of {total:,} lines"),
+    )
+    progress.clear()
+    about = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
+    print(json.dumps({**scores, **about, "beam_size": decode.beam_size}, indent=2))
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Returns the flags."""
+    arguments = command.parser(__doc__)
+    arguments.add_argument("--workdir", type=pathlib.Path, required=True, help="a trained run")
+    arguments.add_argument("--split", help="of the run's corpus (default: its test split)")
+    arguments.add_argument("--source", type=pathlib.Path, help="a file, one sentence a line")
+    arguments.add_argument("--reference", type=pathlib.Path, help="its translation, line by line")
+    arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
+    arguments.add_argument(
+        "--average", type=int, help="checkpoints averaged (default: the run's config)"
+    )
+    command.add_cache_dir(arguments)
+    return arguments.parse_args(argv)
+
+
+if __name__ == "__main__":
+    command.run(main)

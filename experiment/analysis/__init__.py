@@ -1,0 +1,5 @@
+"""What notebooks and commands ask of finished or running runs."""
+
+from experiment.analysis.runs import Run, load
+
+__all__ = ["Run", "load"]

@@ -1,0 +1,92 @@
+"""A run, loaded by the name of its folder: its config, vocabulary, model, parameters, metrics."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import jax
+
+from experiment.config import DecodeConfig, ExperimentConfig, from_mapping
+from experiment.data import Vocabulary
+from experiment.evaluation import Evaluator, Translator
+from experiment.training import (
+    Checkpoints,
+    Params,
+    Workdir,
+    evaluation_step,
+    init_params,
+    loss_of,
+    num_params,
+    read_metrics,
+)
+from model.transformer import Transformer
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained model and all that belongs to it."""
+
+    workdir: Workdir
+    config: ExperimentConfig
+    vocabulary: Vocabulary
+    model: Transformer
+    params: Params
+    steps: tuple[int, ...]  # the checkpoints that `params` is the mean of
+
+    @property
+    def num_params(self) -> int:
+        """How many numbers were trained."""
+        return num_params(self.params)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the logged lines, in order."""
+        return read_metrics(self.workdir.metrics)
+
+    def translator(self, decode: DecodeConfig | None = None) -> Translator:
+        """Returns a translator that searches as configured, or as `decode` says."""
+        return Translator(self.model, self.vocabulary, decode or self.config.decode)
+
+    def evaluator(self, decode: DecodeConfig | None = None) -> Evaluator:
+        """Returns what scores this run's model."""
+        return build_evaluator(self.config, self.model, self.vocabulary, decode)
+
+
+def load(path: str | pathlib.Path, *, average: int = 1) -> Run:
+    """Returns the run in the folder `path`, with the mean of its `average` newest checkpoints.
+
+    Raises:
+      ValueError: if there is no run, or no checkpoint of it yet.
+    """
+    workdir = Workdir(pathlib.Path(path))
+    config: ExperimentConfig = from_mapping(ExperimentConfig, workdir.read_config())
+    if not workdir.checkpoints.is_dir():
+        raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
+    checkpoints = Checkpoints(workdir.checkpoints)
+    steps = checkpoints.steps()[-average:]
+    if not steps:
+        raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
+    vocabulary = Vocabulary.load(workdir.vocabulary)
+    model = Transformer(config.model.transformer(vocabulary.size))
+    abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
+    params = checkpoints.average_params(steps, abstract)
+    checkpoints.close()
+    return Run(workdir, config, vocabulary, model, params, tuple(steps))
+
+
+def build_evaluator(
+    config: ExperimentConfig,
+    model: Transformer,
+    vocabulary: Vocabulary,
+    decode: DecodeConfig | None = None,
+) -> Evaluator:
+    """Returns what scores `model` on sentence pairs, decoding as configured or as `decode` says."""
+    decode = decode or config.decode
+    loss_fn = loss_of(model, config.train.label_smoothing)
+    return Evaluator(
+        Translator(model, vocabulary, decode),
+        functools.partial(evaluation_step, loss_fn=loss_fn),
+        vocabulary,
+        config.data.bucket_lengths,
+        decode.sentences_per_batch,
+    )

@@ -1,0 +1,72 @@
+"""The edge of the commands: arguments in, exit code out, errors as one line.
+
+| exit code | meaning                                                        |
+|-----------|----------------------------------------------------------------|
+| 0         | done                                                           |
+| 1         | a fault of the program, with its traceback                     |
+| 2         | bad input, with one line that says what and what to do instead |
+| 6         | the loss is not finite any more                                |
+| 42        | asked to stop; saved, and resumable by the same command        |
+| 130       | interrupted before there was anything to save                  |
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+BAD_INPUT = 2
+NOT_FINITE = 6
+PREEMPTED = 42
+INTERRUPTED = 130
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Ends the command with one line on standard error."""
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Inside, a ValueError or a file that cannot be used is the user's: one line, exit code 2."""
+    try:
+        yield
+    except ValueError as error:
+        fail(str(error), BAD_INPUT)
+    except OSError as error:
+        fail(f"{error.filename or 'a file'}: {error.strerror or error}", BAD_INPUT)
+
+
+def run(main: Callable[[list[str]], None]) -> NoReturn:
+    """Runs a command with the arguments of this process, and exits."""
+    try:
+        main(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        fail("interrupted; nothing was lost.", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does: nothing is wrong, nothing is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Returns a parser whose `--help` teaches with the command's own docstring."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+
+
+def add_cache_dir(arguments: argparse.ArgumentParser) -> None:
+    """Adds `--cache_dir`, where prepared corpora, token ids and compiled programs are kept."""
+    arguments.add_argument(
+        "--cache_dir",
+        type=pathlib.Path,
+        default=pathlib.Path(os.environ.get("ATTENTION_LAB_CACHE", "~/.cache/attention-lab")),
+        help="prepared corpora and compiled programs (default: %(default)s, or what "
+        "$ATTENTION_LAB_CACHE names)",
+    )

@@ -1,0 +1,248 @@
+"""A run's settings: what a `configs/` file says, checked once, as frozen dataclasses.
+
+Everything else in the project receives these dataclasses. A wrong setting is refused here, before
+a device is touched or a file is written.
+"""
+
+import dataclasses
+import difflib
+import pathlib
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from model.transformer.config import TransformerConfig
+
+BATCHINGS = ("bucketed", "packed")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Section 3 and table 3 of the paper; the vocabulary's size comes from the vocabulary."""
+
+    d_model: int
+    d_ff: int
+    num_heads: int
+    num_layers: int
+    d_k: int | None  # width of a head's keys; None: d_model / num_heads
+    d_v: int | None  # width of a head's values; None: d_model / num_heads
+    dropout_rate: float
+
+    def transformer(self, vocab_size: int) -> TransformerConfig:
+        """Returns the model's own configuration for a vocabulary of `vocab_size` pieces."""
+        return TransformerConfig(vocab_size=vocab_size, **dataclasses.asdict(self))
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which text, cut into which pieces, in which batches."""
+
+    corpus: str  # "numbers", "parallel_text" or a TFDS name such as "wmt14_translate/de-en"
+    dir: str  # the folder of a parallel_text corpus; empty otherwise
+    source_language: str  # the suffix of the files, or the TFDS feature, that is read
+    target_language: str  # ... and of what it becomes
+    vocab_size: int  # subword pieces, shared by both languages (5.1)
+    batching: str  # "bucketed" by length or "packed" into rows
+    # Lengths in subword tokens, the ends of sentences included; longer pairs are dropped.
+    bucket_lengths: tuple[int, ...]  # rows when bucketed, ascending
+    packed_length: int  # rows when packed
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Sections 5.1 to 5.4 of the paper."""
+
+    num_steps: int
+    tokens_per_batch: int  # padded tokens a side (source; target), over all devices (5.1)
+    warmup_steps: int  # equation 3
+    learning_rate_scale: float  # factor on equation 3; 1 is the paper
+    adam_b1: float
+    adam_b2: float
+    adam_epsilon: float
+    label_smoothing: float  # probability mass spread over the vocabulary (5.4)
+    log_every: int  # steps
+    evaluate_every: int  # steps
+    save_every: int  # steps
+    keep_checkpoints: int  # the newest are kept
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodeConfig:
+    """Section 6.1 of the paper."""
+
+    beam_size: int
+    length_penalty: float  # alpha of Wu et al. 2016, equation 14
+    max_extra_tokens: int  # an output is at most its input plus this many tokens
+    sentences_per_batch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """What is scored while a run goes on, and at its end."""
+
+    validation_sentences: int  # translated at each evaluation; 0: the whole split
+    test_split: str  # scored once, when the run is finished
+    average_checkpoints: int  # the newest so many are averaged for the final scores (6.1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """A whole run."""
+
+    seed: int
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    decode: DecodeConfig
+    evaluation: EvaluationConfig
+
+    def __post_init__(self) -> None:
+        self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
+        _check_data(self.data)
+        _check_positive("train", self.train, except_for=("label_smoothing",))
+        _check_positive("decode", self.decode, except_for=("length_penalty", "max_extra_tokens"))
+        _require(
+            0 <= self.train.label_smoothing < 1,
+            f"train.label_smoothing={self.train.label_smoothing} must be in [0, 1).",
+        )
+        _require(
+            self.train.tokens_per_batch >= self.longest_row,
+            f"train.tokens_per_batch={self.train.tokens_per_batch} must hold a row of "
+            f"{self.longest_row} tokens. Raise it, or shorten the rows of data.",
+        )
+        kept, averaged = self.train.keep_checkpoints, self.evaluation.average_checkpoints
+        _require(
+            1 <= averaged <= kept,
+            f"evaluation.average_checkpoints={averaged} must be between 1 and "
+            f"train.keep_checkpoints={kept}.",
+        )
+
+    @property
+    def longest_row(self) -> int:
+        """The width of the widest batch, in tokens."""
+        packed = self.data.batching == "packed"
+        return self.data.packed_length if packed else self.data.bucket_lengths[-1]
+
+    def resolved(self) -> dict[str, Any]:
+        """Returns every setting as plain values, as they are written beside a run."""
+        return dataclasses.asdict(self)
+
+
+def load_config(path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Returns the experiment of a `configs/` file, changed by flags like `--config.seed=1`.
+
+    Raises:
+      ValueError: in one line, if the file is not there, a key is unknown, a value has the wrong
+        type, or settings contradict each other.
+    """
+    if not pathlib.Path(path).is_file():
+        raise ValueError(f"--config={path} is not a file.{_configs_beside(path)}")
+    argv = ["train.py", f"--config={path}", *overrides]
+    values = flags.FlagValues()
+    try:
+        config_flags.DEFINE_config_file(
+            "config", lock_config=True, flag_values=values, sys_argv=argv
+        )
+        left_over = values(argv)[1:]
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(_one_line(error)) from None
+    _require(not left_over, f"{left_over[:1]} is no flag. Settings look like --config.seed=1.")
+    return from_mapping(ExperimentConfig, values.config.to_dict())
+
+
+def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") -> Any:
+    """Returns the dataclass `kind` with the values of `mapping`, nested alike, all of them present.
+
+    Raises:
+      ValueError: if a key is unknown or missing, or a value has the wrong type.
+    """
+    types_of = typing.get_type_hints(kind)
+    for key in mapping:
+        near = "".join(f" Did you mean {m}?" for m in difflib.get_close_matches(key, types_of, 1))
+        _require(key in types_of, f"{prefix}{key} is not a setting.{near}")
+    for key in types_of:
+        _require(key in mapping, f"{prefix}{key} is missing from the config.")
+    return kind(
+        **{key: _typed(wanted, mapping[key], prefix + key) for key, wanted in types_of.items()}
+    )
+
+
+def _typed(wanted: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(wanted):
+        _require(isinstance(value, Mapping), f"{name}={value!r} must be a section of settings.")
+        return from_mapping(typing.cast(type, wanted), value, f"{name}.")
+    if typing.get_origin(wanted) is tuple:
+        _require(
+            isinstance(value, list | tuple) and all(type(item) is int for item in value),
+            f"{name}={value!r} must be whole numbers, such as (16, 32).",
+        )
+        return tuple(value)
+    if isinstance(wanted, types.UnionType):
+        return None if value is None else _typed(typing.get_args(wanted)[0], value, name)
+    if wanted is float and type(value) is int:
+        return float(value)
+    kinds = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
+    _require(type(value) is wanted, f"{name}={value!r} must be {kinds[wanted]}.")
+    return value
+
+
+def _check_data(data: DataConfig) -> None:
+    _require(
+        data.batching in BATCHINGS,
+        f"data.batching={data.batching!r} must be one of {', '.join(BATCHINGS)}.",
+    )
+    lengths = data.bucket_lengths
+    _require(
+        bool(lengths) and list(lengths) == sorted(set(lengths)) and lengths[0] > 0,
+        f"data.bucket_lengths={lengths} must be ascending lengths in tokens.",
+    )
+    _require(data.packed_length > 0, f"data.packed_length={data.packed_length} must be positive.")
+    _require(
+        data.source_language != data.target_language,
+        f"data.source_language and data.target_language are both {data.source_language!r}; "
+        "they must differ.",
+    )
+    _require(
+        data.corpus != "parallel_text" or bool(data.dir),
+        "data.dir is empty; a parallel_text corpus needs the folder that holds it: "
+        "--config.data.dir=FOLDER.",
+    )
+
+
+def _check_positive(section: str, config: Any, *, except_for: tuple[str, ...]) -> None:
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in except_for:
+            _require(value >= 0, f"{section}.{field.name}={value} must be at least 0.")
+        else:
+            _require(value > 0, f"{section}.{field.name}={value} must be greater than 0.")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _configs_beside(path: str) -> str:
+    folder = pathlib.Path(path).parent
+    names = [file.stem for file in sorted(folder.glob("*.py")) if file.stem != "__init__"]
+    near = difflib.get_close_matches(pathlib.Path(path).stem, names, 1) or names
+    return f" {folder} has: {', '.join(near)}." if near else ""
+
+
+def _one_line(error: BaseException) -> str:
+    """Returns what absl and ml_collections say, in our words or at least in one line."""
+    message = str(error.args[0] if error.args else error).replace("\\n", "\n")
+    wrong_type = re.match(r"flag --config\.(\S+?)=(.*): (invalid|could not convert)", message)
+    if wrong_type:
+        kind = "a whole number" if wrong_type[3] == "invalid" else "a number"
+        return f"{wrong_type[1]}={wrong_type[2]!r} must be {kind}."
+    first, *rest = (line.strip(" '\"\\") for line in message.split("\n"))
+    if rest and rest[0].startswith("Did you mean"):
+        return f"config has no setting {first!r}. {rest[0]}?".replace("??", "?")
+    return " ".join([first, *rest])

@@ -1,0 +1,59 @@
+"""Text to batches: bytes become arrays here, and nowhere else.
+
+Example:
+    data = prepare_training_data(config, cache_dir, report)
+    for batch in training_batches(data.train, data.plan, start_step=0, num_steps=1_000): ...
+"""
+
+from experiment.data.batching import (
+    BatchPlan,
+    PlannedBatch,
+    batch_plan,
+    bucketed_plan,
+    packed_plan,
+)
+from experiment.data.corpora import Corpus, Pairs, open_corpus
+from experiment.data.pipeline import (
+    Batch,
+    assemble,
+    evaluation_batches,
+    fingerprint,
+    training_batches,
+)
+from experiment.data.prepare import TrainingData, prepare_training_data, prepare_vocabulary
+from experiment.data.token_ids import TokenIds, prepare_token_ids
+from experiment.data.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    Vocabulary,
+    train_vocabulary,
+)
+
+__all__ = [
+    "BOS_ID",
+    "EOS_ID",
+    "PAD_ID",
+    "UNK_ID",
+    "Batch",
+    "BatchPlan",
+    "Corpus",
+    "Pairs",
+    "PlannedBatch",
+    "TokenIds",
+    "TrainingData",
+    "Vocabulary",
+    "assemble",
+    "batch_plan",
+    "bucketed_plan",
+    "evaluation_batches",
+    "fingerprint",
+    "open_corpus",
+    "packed_plan",
+    "prepare_token_ids",
+    "prepare_training_data",
+    "prepare_vocabulary",
+    "train_vocabulary",
+    "training_batches",
+]

@@ -1,0 +1,74 @@
+"""Corpora: TFDS builders, written to ArrayRecord and read at random, without TensorFlow."""
+
+import pathlib
+from collections.abc import Callable
+
+from experiment.config import DataConfig
+from experiment.data.corpora import number_words, parallel_files
+from experiment.data.corpora.catalogue import open_catalogue
+from experiment.data.corpora.corpus import Corpus, Pairs
+from experiment.data.corpora.preparation import prepare
+from experiment.data.progress import Progress
+
+__all__ = ["Corpus", "Pairs", "open_corpus"]
+
+Report = Callable[[str], None]
+
+
+def open_corpus(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
+    """Returns the corpus that `config` names, prepared under `cache_dir` if it is not yet.
+
+    `report` is called with sentences for a person: what is prepared, how far, what was left out.
+
+    Raises:
+      ValueError: if there is no such corpus, or it cannot be read.
+    """
+    return _OPENERS.get(config.corpus, open_catalogue)(config, pathlib.Path(cache_dir), report)
+
+
+def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
+    languages = (config.source_language, config.target_language)
+    if sorted(languages) != sorted(number_words.LANGUAGES):
+        raise ValueError(
+            f"The numbers corpus must go from 'en' to 'de' or back; data.source_language="
+            f"{languages[0]!r} and data.target_language={languages[1]!r}."
+        )
+    identity = number_words.identity()
+    folder = cache_dir / "corpora" / f"numbers-{identity[:16]}"
+    if not folder.exists():
+        from experiment.data.corpora.numbers import NumberWords
+
+        report(f"preparing numbers in words under {cache_dir}")
+        prepare(
+            lambda work: NumberWords(data_dir=work, file_format="array_record"),
+            folder,
+            cache_dir / "downloads",
+        )
+    return Corpus(identity, number_words.SPLITS, *languages, folder)
+
+
+def _open_parallel_text(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
+    languages = (config.source_language, config.target_language)
+    files = parallel_files.find_files(config.dir, languages)
+    identity = parallel_files.content_digest(files)
+    folder = cache_dir / "corpora" / f"parallel_text-{identity[:16]}"
+    if not folder.exists():
+        report(f"checking the text in {config.dir}")
+        counts = parallel_files.check(files, report)
+        from experiment.data.corpora.parallel_text import ParallelText
+
+        progress = Progress(report, f"preparing {config.dir}", sum(counts.values()))
+        prepare(
+            lambda work: ParallelText(
+                files=files, progress=progress, data_dir=work, file_format="array_record"
+            ),
+            folder,
+            cache_dir / "downloads",
+        )
+    return Corpus(identity, tuple(files), *languages, folder)
+
+
+_OPENERS: dict[str, Callable[[DataConfig, pathlib.Path, Report], Corpus]] = {
+    "numbers": _open_numbers,
+    "parallel_text": _open_parallel_text,
+}

@@ -1,0 +1,98 @@
+"""Running a TFDS builder once, quietly, into a folder that appears when it is complete."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from experiment.data.atomic import new_folder
+from experiment.data.corpora.corpus import checked_data_source
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def prepare(
+    builder_in: Callable[[pathlib.Path], Any],
+    folder: pathlib.Path,
+    downloads: pathlib.Path,
+    report: Callable[[str], None] | None = None,
+) -> None:
+    """Writes a corpus to `folder`; a preparation that was interrupted leaves no `folder`.
+
+    Args:
+      builder_in: makes a TFDS builder that writes below the folder it is given.
+      folder: must not exist.
+      downloads: where TFDS keeps what it downloads, so that it does so once.
+      report: told every few seconds how many bytes there are, if given.
+    """
+    import tensorflow_datasets as tfds
+
+    settings = tfds.download.DownloadConfig(try_download_gcs=False)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=".preparing-") as work,
+        new_folder(folder) as result,
+        _growth([pathlib.Path(work), downloads], report) if report else contextlib.nullcontext(),
+        _quiet(),
+    ):
+        builder = builder_in(pathlib.Path(work))
+        builder._log_download_bytes = builder._log_download_done = lambda: None
+        builder.download_and_prepare(download_dir=downloads, download_config=settings)
+        for split in builder.info.splits:
+            checked_data_source(builder, split)
+        for path in builder.data_path.iterdir():
+            shutil.move(path, result)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the progress bars and the logs of TFDS and its downloads from the terminal."""
+    import absl.logging
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    absl_verbosity = absl.logging.get_verbosity()
+    downloads = logging.getLogger("urllib3")
+    downloads_level = downloads.level
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    downloads.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(absl_verbosity)
+        downloads.setLevel(downloads_level)
+
+
+@contextlib.contextmanager
+def _growth(folders: list[pathlib.Path], report: Callable[[str], None]) -> Iterator[None]:
+    """Reports every few seconds how many bytes the folders hold."""
+    finished = threading.Event()
+    began = time.monotonic()
+
+    def watch() -> None:
+        while not finished.wait(SECONDS_BETWEEN_LINES):
+            size = sum(_size(folder) for folder in folders)
+            report(f"... {size / 2**20:,.0f} MiB after {time.monotonic() - began:,.0f} s")
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
+
+
+def _size(folder: pathlib.Path) -> int:
+    size = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # TFDS renames and removes files meanwhile
+                size += os.path.getsize(os.path.join(root, name))
+    return size

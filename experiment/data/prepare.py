@@ -1,0 +1,78 @@
+"""Everything a run needs of its data, prepared once and found again the next time."""
+
+import hashlib
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from experiment.config import ExperimentConfig
+from experiment.data.batching import BatchPlan, batch_plan
+from experiment.data.corpora import Corpus, open_corpus
+from experiment.data.pipeline import fingerprint
+from experiment.data.progress import Progress
+from experiment.data.token_ids import TokenIds, prepare_token_ids
+from experiment.data.vocabulary import Vocabulary, train_vocabulary
+
+_SENTENCES_AT_ONCE = 10_000
+
+
+class TrainingData(NamedTuple):
+    """The training split as ids, and what was needed to get there."""
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    train: TokenIds
+    plan: BatchPlan
+    fingerprint: dict[str, str]
+
+
+def prepare_training_data(
+    config: ExperimentConfig, cache_dir: pathlib.Path, report: Callable[[str], None]
+) -> TrainingData:
+    """Returns the data of a run; what takes long is kept in `cache_dir`.
+
+    Raises:
+      ValueError: in one line, if the corpus is not there, not well-formed or does not fit.
+    """
+    corpus = open_corpus(config.data, cache_dir, report)
+    for split in ("train", "validation", config.evaluation.test_split):
+        corpus.pairs(split)
+    vocabulary = prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
+    train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report)
+    plan = batch_plan(
+        train.lengths,
+        config.data,
+        tokens_per_batch=config.train.tokens_per_batch,
+        seed=config.seed,
+    )
+    report(
+        f"data: {len(train):,} training pairs, {vocabulary.size:,} pieces, "
+        f"{plan.batches_per_epoch:,} batches an epoch; {plan.num_dropped:,} pairs dropped as longer"
+        f" than {config.longest_row} tokens"
+    )
+    return TrainingData(corpus, vocabulary, train, plan, fingerprint(corpus, vocabulary, plan))
+
+
+def prepare_vocabulary(
+    corpus: Corpus, size: int, cache_dir: pathlib.Path, report: Callable[[str], None]
+) -> Vocabulary:
+    """Returns the vocabulary of a corpus' training split, both languages together (5.1)."""
+    key = hashlib.sha256(f"{corpus.identity} {corpus.direction} {size}".encode()).hexdigest()[:32]
+    path = cache_dir / "vocabularies" / f"{key}.model"
+    if path.exists():
+        return Vocabulary.load(path)
+    report(f"training a vocabulary of {size:,} pieces ...")
+    vocabulary = train_vocabulary(_sentences(corpus, report), size)
+    vocabulary.save(path)
+    return vocabulary
+
+
+def _sentences(corpus: Corpus, report: Callable[[str], None]) -> Iterator[str]:
+    pairs = corpus.pairs("train")
+    progress = Progress(report, "reading the training split", len(pairs))
+    for start in range(0, len(pairs), _SENTENCES_AT_ONCE):
+        chunk = pairs[start : start + _SENTENCES_AT_ONCE]
+        for source, target in chunk:
+            yield source
+            yield target
+        progress.advance(len(chunk))

@@ -1,0 +1,63 @@
+"""All scores of a model on sentence pairs: how well it expects them, how well it translates."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from experiment.data import Batch, TokenIds, Vocabulary, evaluation_batches
+from experiment.evaluation.bleu import translation_scores
+from experiment.evaluation.perplexity import perplexity
+from experiment.evaluation.translation import Translator
+
+
+class Evaluator:
+    """Scores parameters on pairs of sentences; compiled programs are shared between calls."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        evaluation_step: Callable[[Any, Batch], Any],
+        vocabulary: Vocabulary,
+        bucket_lengths: Sequence[int],
+        sentences_per_batch: int,
+    ) -> None:
+        """`evaluation_step(params, batch)` returns sums with `nll` and `tokens`."""
+        self.translator = translator
+        self._evaluation_step = jax.jit(evaluation_step)
+        self._vocabulary = vocabulary
+        self._shapes = {
+            "bucket_lengths": bucket_lengths,
+            "sentences_per_batch": sentences_per_batch,
+        }
+
+    def scores(
+        self, params: Any, pairs: Sequence[tuple[str, str]], *, translated: int | None = None
+    ) -> dict[str, Any]:
+        """Returns the scores of `score` alone."""
+        return self.score(params, pairs, translated=translated)[0]
+
+    def score(
+        self,
+        params: Any,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        translated: int | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Returns the scores of all pairs, and the translations of the first `translated`.
+
+        Perplexity is over all pairs; BLEU, chrF and exact match over the translated ones (all of
+        them when None or 0).
+        """
+        params = jax.device_put(params)
+        sources = [source for source, _ in pairs]
+        targets = [target for _, target in pairs]
+        token_ids = TokenIds.from_lists(
+            self._vocabulary.encode_all(sources), self._vocabulary.encode_all(targets)
+        )
+        batches = evaluation_batches(token_ids, **self._shapes)
+        likelihood = perplexity(self._evaluation_step, params, batches)
+        count = translated or len(pairs)
+        translations = self.translator.best(params, sources[:count], progress=progress)
+        return {**translation_scores(translations, targets[:count]), **likelihood}, translations

@@ -1,0 +1,54 @@
+"""Sections 5 and 5.1 to 5.4: from batches to parameters, and never losing them."""
+
+from experiment.training.checkpoint import Checkpoints
+from experiment.training.clock import Clock
+from experiment.training.compilation import use_compilation_cache
+from experiment.training.finish import commit, finish
+from experiment.training.loop import Loop
+from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
+from experiment.training.metrics import MetricsLog, read_metrics
+from experiment.training.optimizer import adam
+from experiment.training.parallel import Placement
+from experiment.training.progress import Progress, duration
+from experiment.training.schedule import warmup_rsqrt
+from experiment.training.start import OpenRun, open_run
+from experiment.training.state import TrainState, init_params, init_state, num_params
+from experiment.training.step import evaluation_step, train_step
+from experiment.training.stopping import Preempted, StopRequest
+from experiment.training.workdir import Workdir, write_json
+
+__all__ = [
+    # One update.
+    "Params",
+    "Sums",
+    "TrainState",
+    "adam",
+    "batch_loss",
+    "cross_entropy",
+    "evaluation_step",
+    "init_params",
+    "init_state",
+    "loss_of",
+    "num_params",
+    "train_step",
+    "warmup_rsqrt",
+    # Many of them.
+    "Clock",
+    "Loop",
+    "OpenRun",
+    "Placement",
+    "finish",
+    "open_run",
+    "use_compilation_cache",
+    # What a run leaves behind, and how it ends.
+    "Checkpoints",
+    "MetricsLog",
+    "Preempted",
+    "Progress",
+    "StopRequest",
+    "Workdir",
+    "commit",
+    "duration",
+    "read_metrics",
+    "write_json",
+]

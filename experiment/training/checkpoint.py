@@ -1,0 +1,114 @@
+"""Checkpoints of the whole run, by Orbax. Nothing else in the project knows Orbax.
+
+One step's directory holds three items: `params`, `optimizer` (with the step) and `run`, a JSON
+record of what the numbers mean: resolved config, vocabulary, fingerprint of the data. Parameters
+lie apart so that translating with a model does not read what only training needs.
+"""
+
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import LatestN
+
+from experiment.training.loss import Params
+from experiment.training.state import TrainState
+
+
+class Checkpoints:
+    """The checkpoints of one workdir: steps, newest last."""
+
+    def __init__(self, directory: pathlib.Path, *, keep: int | None = None) -> None:
+        """Opens `directory`; with `keep` for writing, where only the newest `keep` stay.
+
+        Without `keep` nothing is created or deleted.
+        """
+        if keep is None:
+            options = ocp.CheckpointManagerOptions(read_only=True)
+        else:
+            options = ocp.CheckpointManagerOptions(
+                preservation_policy=LatestN(keep), cleanup_tmp_directories=True
+            )
+        self._directory = directory.resolve()
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def steps(self) -> list[int]:
+        """Returns the steps that are on disk, ascending."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, state: TrainState, record: dict[str, Any]) -> None:
+        """Starts to save a state that lies on the host; returns while it is being written.
+
+        Saving a step that is there already changes nothing: it is the same step.
+
+        Raises:
+          RuntimeError: if Orbax declines although the step is new.
+        """
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        items = ocp.args.Composite(
+            params=ocp.args.StandardSave(state.params),
+            optimizer=ocp.args.StandardSave({"step": state.step, "opt_state": state.opt_state}),
+            run=ocp.args.JsonSave(record),
+        )
+        if not self._manager.save(step, args=items):
+            raise RuntimeError(f"{self._directory}: Orbax declined to save step {step}.")
+
+    def restore(self, step: int, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        """Returns the state (numpy arrays) and the record of a step.
+
+        `abstract` is the state's structure, shapes and types, from `jax.eval_shape`.
+        """
+        optimizer = {"step": abstract.step, "opt_state": abstract.opt_state}
+        items = ocp.args.Composite(
+            params=ocp.args.StandardRestore(_placed(abstract.params)),
+            optimizer=ocp.args.StandardRestore(_placed(optimizer)),
+            run=ocp.args.JsonRestore(),
+        )
+        restored = self._manager.restore(step, args=items)
+        state = TrainState(
+            restored.optimizer["step"], restored.params, restored.optimizer["opt_state"]
+        )
+        return jax.device_get(state), dict(restored.run)
+
+    def restore_params(self, step: int, abstract: Params) -> Params:
+        """Returns only the parameters of a step, as numpy arrays."""
+        items = ocp.args.Composite(params=ocp.args.StandardRestore(_placed(abstract)))
+        return jax.device_get(self._manager.restore(step, args=items).params)
+
+    def average_params(self, steps: list[int], abstract: Params) -> Params:
+        """Returns the mean of the parameters of several steps (section 6.1), summed in float64."""
+        if len(steps) == 1:
+            return self.restore_params(steps[0], abstract)
+        total = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float64), abstract)
+        for step in steps:
+            params = self.restore_params(step, abstract)
+            total = jax.tree.map(np.add, total, params)
+        return jax.tree.map(
+            lambda leaf, like: (leaf / len(steps)).astype(like.dtype), total, abstract
+        )
+
+    def record(self, step: int) -> dict[str, Any]:
+        """Returns the record of a step."""
+        return dict(
+            self._manager.restore(step, args=ocp.args.Composite(run=ocp.args.JsonRestore())).run
+        )
+
+    def wait(self) -> None:
+        """Returns when everything started is on disk; raises what went wrong in writing it."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, then lets go of the directory."""
+        self._manager.close()
+
+
+def _placed(abstract: Any) -> Any:
+    """Says where restored arrays go, so that Orbax need not trust what the file says of it."""
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract
+    )

@@ -1,0 +1,73 @@
+"""How a run ends: the test split is scored once, and the results are written down."""
+
+import pathlib
+import subprocess
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from experiment.config import EvaluationConfig
+from experiment.training.loop import Loop
+from experiment.training.state import num_params
+from experiment.training.workdir import write_json
+
+SAMPLES = 4
+
+
+class Evaluator(Protocol):
+    """What scores parameters on sentence pairs."""
+
+    def score(
+        self, params: Any, pairs: Sequence[tuple[str, str]]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Returns the scores and the translations."""
+
+
+def finish(
+    loop: Loop, evaluator: Evaluator, pairs: Sequence[tuple[str, str]], config: EvaluationConfig
+) -> dict[str, Any]:
+    """Returns the results of a run that has taken its last step, and leaves them in its workdir."""
+    run = loop.run
+    steps = run.checkpoints.steps()[-config.average_checkpoints :]
+    loop.progress.say(
+        f"scoring {config.test_split} ({len(pairs):,} pairs) with "
+        + (f"the mean of {len(steps)} checkpoints" if len(steps) > 1 else f"step {steps[0]:,}")
+    )
+    train_seconds = run.clock.seconds()
+    params = run.checkpoints.average_params(steps, run.state.params)
+    scores, translations = evaluator.score(params, pairs)
+    results = {
+        **scores,
+        "split": config.test_split,
+        "sentences": len(pairs),
+        "step": run.step,
+        "averaged_steps": steps,
+        "train_seconds": train_seconds["total"],
+        "seconds": train_seconds,
+        "target_tokens": run.target_tokens,
+        "target_tokens_per_second": run.target_tokens / train_seconds["training"],
+        "num_params": num_params(params),
+        "commit": commit(),
+    }
+    write_json(run.workdir.results, results)
+    for (source, reference), translation in list(zip(pairs, translations, strict=True))[:SAMPLES]:
+        loop.progress.say(f"\n  {source}\n  -> {translation}")
+        if translation != reference:
+            loop.progress.say(f"     (reference: {reference})")
+    loop.progress.say("")
+    return results
+
+
+def commit() -> str:
+    """Returns the commit of the source code, marked if it was changed since, or "unknown"."""
+    folder = pathlib.Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()

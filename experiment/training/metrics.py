@@ -1,0 +1,53 @@
+"""Metrics on disk: `metrics.jsonl` and TensorBoard events, one line a logged step."""
+
+import json
+import pathlib
+from typing import Any
+
+from tensorboardX import SummaryWriter
+
+
+class MetricsLog:
+    """Appends to a run's metrics. Opened at a step, it forgets what was logged after that step."""
+
+    def __init__(self, path: pathlib.Path, *, step: int) -> None:
+        """Opens `path` to go on after `step`; TensorBoard events lie in the same folder."""
+        _keep_until(path, step)
+        self._file = path.open("a")
+        self._events = SummaryWriter(
+            str(path.parent / "tensorboard"), purge_step=step + 1 if step else None
+        )
+
+    def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        """Logs what was measured after `step` updates; `kind` is "train", "validation", ..."""
+        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if isinstance(value, int | float):
+                self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        """Flushes and closes both."""
+        self._file.close()
+        self._events.close()
+
+
+def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the logged lines, in order."""
+    return [json.loads(line) for line in path.read_text().split("\n") if line]
+
+
+def _keep_until(path: pathlib.Path, step: int) -> None:
+    """Drops what a run logged after the checkpoint that it is resumed from; it will come again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().split("\n"):
+        try:
+            if line and json.loads(line)["step"] <= step:
+                kept.append(line)
+        except json.JSONDecodeError:
+            break  # cut off in the middle when the process died: later than any checkpoint
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(f"{line}\n" for line in kept))
+    temporary.replace(path)

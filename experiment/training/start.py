@@ -1,0 +1,88 @@
+"""How a run starts: from its own newest checkpoint if there is one, else from scratch."""
+
+import base64
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiment.config import ExperimentConfig
+from experiment.data import TrainingData
+from experiment.training.checkpoint import Checkpoints
+from experiment.training.clock import Clock
+from experiment.training.metrics import MetricsLog
+from experiment.training.state import TrainState
+from experiment.training.workdir import Workdir
+
+
+@dataclasses.dataclass
+class OpenRun:
+    """A run that is ready to go on: its state, and where everything it says is written."""
+
+    workdir: Workdir
+    state: TrainState  # numpy arrays on the host
+    step: int
+    record: dict[str, Any]  # what every checkpoint says of itself
+    since_log: list[dict[str, float]]  # metrics of the steps that no logged mean contains yet
+    target_tokens: int  # trained on so far
+    checkpoints: Checkpoints
+    log: MetricsLog
+    clock: Clock
+
+
+def open_run(
+    workdir: Workdir, config: ExperimentConfig, data: TrainingData, init: Callable[[], TrainState]
+) -> OpenRun:
+    """Returns the run of `workdir`, at its newest checkpoint or, if there is none, from `init`.
+
+    Raises:
+      ValueError: if the checkpoint was trained on other data; nothing is changed then.
+    """
+    fingerprint = data.fingerprint
+    state, kept = _newest(workdir, init)
+    check_same_data(kept.get("fingerprint", {}), fingerprint)
+    workdir.write_config(config.resolved())
+    data.vocabulary.save(workdir.vocabulary)
+    step = int(state.step)
+    return OpenRun(
+        workdir=workdir,
+        state=state,
+        step=step,
+        record={
+            "config": config.resolved(),
+            "vocabulary": base64.b64encode(data.vocabulary.model_bytes).decode(),
+            "fingerprint": fingerprint,
+        },
+        since_log=kept.get("since_log", []),
+        target_tokens=kept.get("target_tokens", 0),
+        checkpoints=Checkpoints(workdir.checkpoints, keep=config.train.keep_checkpoints),
+        log=MetricsLog(workdir.metrics, step=step),
+        clock=Clock(kept.get("seconds")),
+    )
+
+
+def _newest(
+    workdir: Workdir, init: Callable[[], TrainState]
+) -> tuple[TrainState, dict[str, Any]]:
+    if workdir.checkpoints.is_dir():
+        checkpoints = Checkpoints(workdir.checkpoints)
+        steps = checkpoints.steps()
+        if steps:
+            return checkpoints.restore(steps[-1], jax.eval_shape(init))
+    return jax.tree.map(np.asarray, jax.jit(init)()), {}
+
+
+def check_same_data(before: dict[str, str], now: dict[str, str]) -> None:
+    """Refuses to go on with other batches than those a checkpoint was trained on.
+
+    Raises:
+      ValueError: naming what differs.
+    """
+    for name, value in before.items():
+        if now.get(name) != value:
+            raise ValueError(
+                f"The data is not what this run was trained on: its {name} was {value[:12]}, now it"
+                f" is {now.get(name, 'absent')[:12]}. Restore it, or choose another --workdir."
+            )

@@ -1,0 +1,92 @@
+"""The folder of one run: what lies where in it, and whose it is."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+# What may change between two starts of a run: nothing computed so far depends on it.
+CHANGEABLE = (
+    "data.dir",
+    "train.num_steps",
+    "train.log_every",
+    "train.evaluate_every",
+    "train.save_every",
+    "train.keep_checkpoints",
+    "decode.",
+    "evaluation.",
+)
+
+
+class Workdir:
+    """Paths in a run's folder. Creating one creates nothing on disk."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.config = self.path / "config.json"
+        self.vocabulary = self.path / "vocabulary.model"
+        self.checkpoints = self.path / "checkpoints"
+        self.metrics = self.path / "metrics.jsonl"
+        self.results = self.path / "results.json"
+
+    def check_belongs_to(self, resolved: dict[str, Any]) -> None:
+        """Refuses to go on with a config that would make another run of it.
+
+        Raises:
+          ValueError: naming the first key that differs, with both values.
+        """
+        if not self.config.exists():
+            return
+        stored = flatten(json.loads(self.config.read_text()))
+        now = flatten(resolved)
+        for key in sorted(stored.keys() | now.keys()):
+            if key.startswith(CHANGEABLE):
+                continue
+            if stored.get(key) != now.get(key):
+                raise ValueError(
+                    f"{self.path} was trained with {key}={stored.get(key)}, this config has "
+                    f"{now.get(key)}. Choose another --workdir."
+                )
+
+    def write_config(self, resolved: dict[str, Any]) -> None:
+        """Creates the folder, with the resolved config in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.config, resolved)
+
+    def read_config(self) -> dict[str, Any]:
+        """Returns the resolved config of the run that is here.
+
+        Raises:
+          ValueError: if there is none.
+        """
+        if not self.config.exists():
+            raise ValueError(
+                f"{self.path} holds no run (no config.json). Train one with "
+                f"`python train.py --workdir={self.path}`, or name another --workdir."
+            )
+        return json.loads(self.config.read_text())
+
+    def results_after(self, num_steps: int) -> dict[str, Any] | None:
+        """Returns the results of the run if it is finished after `num_steps`, else None."""
+        if not self.results.exists():
+            return None
+        results: dict[str, Any] = json.loads(self.results.read_text())
+        return results if results["step"] == num_steps else None
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+    """Writes a file that is either whole or not there."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns {"a.b": value} of {"a": {"b": value}}; tuples and lists are alike."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat

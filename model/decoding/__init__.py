@@ -1,0 +1,17 @@
+"""Searches for the most probable translation (section 6.1), given a function that scores tokens.
+
+They know nothing of models: `StepFn` in `hypotheses.py` is all they ask for.
+"""
+
+from model.decoding.beam import beam_search, length_penalty
+from model.decoding.greedy import greedy_search
+from model.decoding.hypotheses import IMPOSSIBLE, Hypotheses, StepFn
+
+__all__ = [
+    "IMPOSSIBLE",
+    "Hypotheses",
+    "StepFn",
+    "beam_search",
+    "greedy_search",
+    "length_penalty",
+]

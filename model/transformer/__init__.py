@@ -1,0 +1,43 @@
+"""The paper's model, section 3: one component a file, each equation where its name says."""
+
+from model.transformer.attention import Memory, MultiHeadAttention, dot_product_attention
+from model.transformer.cache import DecoderCache
+from model.transformer.config import TransformerConfig
+from model.transformer.decoder import Decoder
+from model.transformer.embedding import SharedEmbedding, embed
+from model.transformer.encoder import Encoder
+from model.transformer.feed_forward import FeedForward
+from model.transformer.layer_norm import LayerNorm, layer_norm
+from model.transformer.masks import causal_mask, history_mask, segment_mask
+from model.transformer.positions import sinusoidal_positions
+from model.transformer.residual import Residual
+from model.transformer.tokens import PAD_ID, Tokens, one_sentence_a_row
+from model.transformer.transformer import Transformer
+
+__all__ = [
+    # The whole, and its halves.
+    "Transformer",
+    "TransformerConfig",
+    "Encoder",
+    "Decoder",
+    "DecoderCache",
+    # Section 3.2: attention.
+    "MultiHeadAttention",
+    "Memory",
+    "dot_product_attention",
+    "causal_mask",
+    "history_mask",
+    "segment_mask",
+    # Sections 3.3 to 3.5: what stands between attentions.
+    "FeedForward",
+    "LayerNorm",
+    "Residual",
+    "SharedEmbedding",
+    "embed",
+    "layer_norm",
+    "sinusoidal_positions",
+    # Rows of tokens.
+    "PAD_ID",
+    "Tokens",
+    "one_sentence_a_row",
+]

@@ -1,0 +1,82 @@
+"""Scaled dot-product and multi-head attention (paper, section 3.2)."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from model.transformer.linear import projection
+
+
+def dot_product_attention(
+    query: Float[Array, "B T H K"],
+    key: Float[Array, "B S H K"],
+    value: Float[Array, "B S H Z"],
+    mask: Bool[Array, "#B #H #T S"],
+) -> tuple[Float[Array, "B T H Z"], Float[Array, "B H T S"]]:
+    """Returns the attended values and the weights that produced them (equation 1).
+
+    A query that may attend to nothing gets uniform weights: finite, and without meaning.
+    """
+    logits = jnp.einsum("BTHK,BSHK->BHTS", query * query.shape[-1] ** -0.5, key)
+    logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
+    # bfloat16 softmax loses small weights over long sources; float32 costs little here.
+    weights = jax.nn.softmax(logits.astype(jnp.float32)).astype(value.dtype)
+    return jnp.einsum("BHTS,BSHZ->BTHZ", weights, value), weights
+
+
+class Memory(NamedTuple):
+    """What is attended to, already projected to every head's keys and values."""
+
+    key: Float[Array, "B S H K"]
+    value: Float[Array, "B S H Z"]
+
+
+class MultiHeadAttention(nn.Module):
+    """Projects to H heads, attends in each, mixes them back (section 3.2.2).
+
+    The variable `heads` of the collection `gates` holds one factor a head, all ones: a head is
+    ablated by passing 0 for it, and a run without that collection is the plain model. Weights
+    are sown into `intermediates` as `weights`.
+    """
+
+    num_heads: int
+    d_model: int
+    d_k: int
+    d_v: int
+
+    def setup(self) -> None:
+        self.query = projection((self.num_heads, self.d_k), use_bias=False)
+        self.key = projection((self.num_heads, self.d_k), use_bias=False)
+        self.value = projection((self.num_heads, self.d_v), use_bias=False)
+        self.out = projection(self.d_model, axes=2, use_bias=False)
+        gated = self.is_initializing() or self.has_variable("gates", "heads")
+        self.heads = self.variable("gates", "heads", jnp.ones, self.num_heads) if gated else None
+
+    def __call__(
+        self,
+        queries: Float[Array, "B T D"],
+        memory: Float[Array, "B S D"],
+        mask: Bool[Array, "#B #H #T S"],
+    ) -> Float[Array, "B T D"]:
+        """Returns what each query finds in `memory`; self-attention if the two are the same."""
+        return self.attend(queries, self.project(memory), mask)
+
+    def project(self, memory: Float[Array, "B S D"]) -> Memory:
+        """Returns the keys and values of `memory`, which decoding computes once and keeps."""
+        return Memory(self.key(memory), self.value(memory))
+
+    def attend(
+        self,
+        queries: Float[Array, "B T D"],
+        memory: Memory,
+        mask: Bool[Array, "#B #H #T S"],
+    ) -> Float[Array, "B T D"]:
+        """Returns what each query finds in a memory that is already projected."""
+        mixed, weights = dot_product_attention(self.query(queries), *memory, mask)
+        self.sow("intermediates", "weights", weights)
+        if self.heads is not None:
+            mixed = jnp.einsum("BTHZ,H->BTHZ", mixed, self.heads.value)
+        return self.out(mixed)

@@ -1,0 +1,115 @@
+"""The decoder: as the encoder, with a look at the source in every layer (paper, section 3.1)."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from model.transformer.attention import Memory
+from model.transformer.cache import DecoderCache, LayerCache, write
+from model.transformer.config import TransformerConfig
+from model.transformer.encoder import attention_of
+from model.transformer.feed_forward import FeedForward
+from model.transformer.masks import history_mask
+from model.transformer.residual import Residual
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention, attention to the source, feed-forward network (figure 1, right)."""
+
+    config: TransformerConfig
+
+    def setup(self) -> None:
+        self.self_attention = attention_of(self.config)
+        self.self_attention_residual = Residual(self.config.dropout_rate)
+        self.cross_attention = attention_of(self.config)
+        self.cross_attention_residual = Residual(self.config.dropout_rate)
+        self.feed_forward = FeedForward(self.config.d_model, self.config.d_ff)
+        self.feed_forward_residual = Residual(self.config.dropout_rate)
+
+    def __call__(
+        self,
+        inputs: Float[Array, "B T D"],
+        own: Memory,
+        source: Memory,
+        own_mask: Bool[Array, "B 1 T _"],
+        source_mask: Bool[Array, "B 1 #T S"],
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "B T D"]:
+        """Returns the layer's outputs, given what it may remember of itself and of the source."""
+        found = self.self_attention.attend(inputs, own, own_mask)
+        hidden = self.self_attention_residual(inputs, found, deterministic=deterministic)
+        found = self.cross_attention.attend(hidden, source, source_mask)
+        hidden = self.cross_attention_residual(hidden, found, deterministic=deterministic)
+        transformed = self.feed_forward(hidden)
+        return self.feed_forward_residual(hidden, transformed, deterministic=deterministic)
+
+    def project_own(self, inputs: Float[Array, "B T D"]) -> Memory:
+        """Returns the keys and values of the layer's own inputs."""
+        return self.self_attention.project(inputs)
+
+    def project_source(self, memory: Float[Array, "B S D"]) -> Memory:
+        """Returns the keys and values of the encoder's outputs."""
+        return self.cross_attention.project(memory)
+
+
+class Decoder(nn.Module):
+    """Maps what has been written of the target, and the encoded source, to the next positions."""
+
+    config: TransformerConfig
+
+    def setup(self) -> None:
+        self.layers = [
+            DecoderLayer(self.config, name=f"layer_{i}") for i in range(self.config.num_layers)
+        ]
+
+    def __call__(
+        self,
+        embedded: Float[Array, "B T D"],
+        memory: Float[Array, "B S D"],
+        own_mask: Bool[Array, "B 1 T T"],
+        source_mask: Bool[Array, "B 1 T S"],
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "B T D"]:
+        """Returns the output of the last layer at every position at once."""
+        hidden = embedded
+        for layer in self.layers:
+            own, source = layer.project_own(hidden), layer.project_source(memory)
+            hidden = layer(
+                hidden, own, source, own_mask, source_mask, deterministic=deterministic
+            )
+        return hidden
+
+    def init_cache(
+        self,
+        memory: Float[Array, "B S D"],
+        source_mask: Bool[Array, "B 1 1 S"],
+        *,
+        beam_size: int,
+        max_length: int,
+    ) -> DecoderCache:
+        """Returns an empty cache of `max_length` positions for `beam_size` hypotheses."""
+        sentences = memory.shape[0]
+        rows, heads = (sentences, max_length * beam_size), self.config.num_heads
+        own = Memory(
+            jnp.zeros((*rows, heads, self.config.key_width), memory.dtype),
+            jnp.zeros((*rows, heads, self.config.value_width), memory.dtype),
+        )
+        layers = tuple(LayerCache(own, layer.project_source(memory)) for layer in self.layers)
+        ancestors = jnp.zeros((sentences, beam_size, max_length), jnp.int32)
+        return DecoderCache(jnp.zeros((), jnp.int32), ancestors, source_mask, layers)
+
+    def step(
+        self, embedded: Float[Array, "B M D"], cache: DecoderCache
+    ) -> tuple[Float[Array, "B M D"], DecoderCache]:
+        """Returns the outputs of M hypotheses' next position, and the cache with it written."""
+        own_mask = history_mask(cache.ancestors, cache.step)
+        hidden, layers = embedded, []
+        for layer, kept in zip(self.layers, cache.layers, strict=True):
+            own = write(kept.own, layer.project_own(hidden), cache.step)
+            hidden = layer(
+                hidden, own, kept.source, own_mask, cache.source_mask, deterministic=True
+            )
+            layers.append(LayerCache(own, kept.source))
+        return hidden, cache._replace(step=cache.step + 1, layers=tuple(layers))

@@ -1,0 +1,100 @@
+"""The Transformer (Vaswani et al. 2017, *Attention Is All You Need*), section 3.
+
+As in the paper: LayerNorm after the residual sum, one matrix shared by both embeddings and the
+output, embeddings scaled by sqrt(d_model), sinusoidal positions, dropout on every sub-layer's
+output and on the embedded tokens, biases in the feed-forward networks. Where the paper is silent:
+
+- attention projections have no bias, as its formulas have none;
+- there is no dropout on attention weights or inside the feed-forward network;
+- matrices start uniform after Glorot and Bengio, a head's projections as one matrix of all heads;
+  embeddings start normal with variance 1 / d_model;
+- LayerNorm's epsilon is 1e-6.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from model.transformer.cache import DecoderCache, advance
+from model.transformer.config import TransformerConfig
+from model.transformer.decoder import Decoder
+from model.transformer.dropout import Dropout
+from model.transformer.embedding import SharedEmbedding
+from model.transformer.encoder import Encoder
+from model.transformer.masks import causal_mask, segment_mask
+from model.transformer.positions import sinusoidal_positions
+from model.transformer.tokens import Tokens
+
+
+class Transformer(nn.Module):
+    """An encoder-decoder Transformer (figure 1)."""
+
+    config: TransformerConfig
+
+    def setup(self) -> None:
+        self.embedding = SharedEmbedding(self.config.vocab_size, self.config.d_model)
+        self.embedding_dropout = Dropout(self.config.dropout_rate)
+        self.encoder = Encoder(self.config)
+        self.decoder = Decoder(self.config)
+
+    def __call__(
+        self, source: Tokens, target_inputs: Tokens, *, deterministic: bool
+    ) -> Float[Array, "B T V"]:
+        """Returns logits of the token that follows each of `target_inputs`."""
+        memory = self.encode(source, deterministic=deterministic)
+        return self.decode(target_inputs, memory, source, deterministic=deterministic)
+
+    def encode(self, source: Tokens, *, deterministic: bool) -> Float[Array, "B S D"]:
+        """Returns the encoder's output at every source position."""
+        embedded = self._embed(source, deterministic=deterministic)
+        mask = segment_mask(source.segments, source.segments)
+        return self.encoder(embedded, mask, deterministic=deterministic)
+
+    def decode(
+        self,
+        target_inputs: Tokens,
+        memory: Float[Array, "B S D"],
+        source: Tokens,
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "B T V"]:
+        """Returns logits of the token that follows each of `target_inputs`, all at once."""
+        embedded = self._embed(target_inputs, deterministic=deterministic)
+        segments = target_inputs.segments
+        own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
+        source_mask = segment_mask(segments, source.segments)
+        outputs = self.decoder(
+            embedded, memory, own_mask, source_mask, deterministic=deterministic
+        )
+        return self.embedding.logits(outputs)
+
+    def init_cache(self, source: Tokens, *, beam_size: int, max_length: int) -> DecoderCache:
+        """Returns the cache that `decode_step` starts from; one sentence a row of `source`."""
+        memory = self.encode(source, deterministic=True)
+        source_mask = (source.segments > 0)[:, None, None, :]
+        return self.decoder.init_cache(
+            memory, source_mask, beam_size=beam_size, max_length=max_length
+        )
+
+    def decode_step(
+        self, tokens: Int[Array, "B M"], parents: Int[Array, "B M"], cache: DecoderCache
+    ) -> tuple[Float[Array, "B M V"], DecoderCache]:
+        """Returns logits of the token that follows `tokens`, and the cache for the next step.
+
+        `tokens` are the last ones of M hypotheses, each the continuation of what was hypothesis
+        `parents[b, m]` at the step before. At most the cache's `max_length` steps may be taken.
+        """
+        cache = advance(cache, parents)
+        positions = jnp.full_like(tokens, cache.step)
+        table = self._position_table(cache.ancestors.shape[2])
+        embedded = self.embedding(tokens) + table[positions]
+        outputs, cache = self.decoder.step(embedded, cache)
+        return self.embedding.logits(outputs), cache
+
+    def _embed(self, tokens: Tokens, *, deterministic: bool) -> Float[Array, "B T D"]:
+        table = self._position_table(tokens.ids.shape[1])
+        embedded = self.embedding(tokens.ids) + table[tokens.positions]
+        return self.embedding_dropout(embedded, deterministic=deterministic)
+
+    def _position_table(self, length: int) -> Float[Array, "T D"]:
+        return jnp.asarray(sinusoidal_positions(length, self.config.d_model))

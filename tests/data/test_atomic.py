@@ -1,0 +1,44 @@
+import pytest
+
+from experiment.data.atomic import new_folder, write_file
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_file(path, b"first")
+    write_file(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        write_file(tmp_path / "taken", b"content")
+    assert list(tmp_path.iterdir()) == [tmp_path / "taken"]
+
+
+def test_a_folder_appears_when_the_block_ends(tmp_path):
+    path = tmp_path / "deep" / "folder"
+    with new_folder(path) as temporary:
+        (temporary / "file").write_text("content")
+        assert not path.exists()
+    assert (path / "file").read_text() == "content"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_block_that_raises_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "folder") as temporary:
+        (temporary / "file").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_of_two_writers_keeps_its_folder(tmp_path):
+    path = tmp_path / "folder"
+    with new_folder(path) as slow:
+        (slow / "file").write_text("slow")
+        with new_folder(path) as fast:
+            (fast / "file").write_text("fast")
+    assert (path / "file").read_text() == "fast"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,121 @@
+import pytest
+
+from experiment.data import vocabulary
+from experiment.data.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    Vocabulary,
+    train_vocabulary,
+)
+
+SENTENCES = [
+    "zwölf große Straßen",
+    "the twelve great streets",
+    "fünf Ölfässer stehen am Straßenrand",
+    "five barrels of oil stand at the roadside",
+] * 5
+
+
+@pytest.fixture(scope="module")
+def trained() -> Vocabulary:
+    return train_vocabulary(SENTENCES, 350)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zwölf Straßen",
+        "ÄÖÜ ß unseen: Ж, 漢字",
+        "an emoji 😀 and a family 👨‍👩‍👧",
+        "</s> <s> <pad> <unk> <0x41>",
+        "a</s>b",
+        "",
+    ],
+)
+def test_text_comes_back(trained, text):
+    assert trained.decode(trained.encode(text)) == text
+
+
+def test_text_comes_back_normalised(trained):
+    text = "  full-width ＡＢＣ,  two\u00a0spaces, decomposed o\u0308 "
+    assert trained.decode(trained.encode(text)) == "full-width ABC, two spaces, decomposed ö"
+
+
+def test_encoding_ends_with_eos_and_has_no_other_control_id(trained):
+    ids = trained.encode("zwölf </s> <pad> <s> <unk> 漢")
+    assert ids[-1] == EOS_ID
+    assert not {PAD_ID, BOS_ID, EOS_ID, UNK_ID} & set(ids[:-1])
+
+
+def test_control_strings_all_over_the_corpus_stay_text():
+    trained = train_vocabulary(["</s> <unk> <pad> <s> </s></s>", "a word"] * 100, 300)
+    ids = trained.encode("</s><pad>")
+    assert trained.decode(ids) == "</s><pad>"
+    assert not {PAD_ID, BOS_ID, EOS_ID, UNK_ID} & set(ids[:-1])
+
+
+def test_encode_all_equals_encode_in_order(trained):
+    texts = ["", *SENTENCES[:4], "漢"]
+    assert trained.encode_all(texts) == [trained.encode(text) for text in texts]
+
+
+def test_decode_stops_at_first_eos_and_skips_padding(trained):
+    ids = trained.encode("zwölf Straßen")
+    assert trained.decode([BOS_ID, PAD_ID, *ids, *trained.encode("more")]) == "zwölf Straßen"
+
+
+def test_pieces_spell_the_text(trained):
+    pieces = trained.pieces(trained.encode("große Straßen"))
+    assert pieces[-1] == "</s>"
+    assert "".join(pieces[:-1]).replace("▁", " ").strip() == "große Straßen"
+
+
+def test_saved_vocabulary_is_the_same(trained, tmp_path):
+    trained.save(tmp_path / "new" / "vocabulary.model")
+    loaded = Vocabulary.load(tmp_path / "new" / "vocabulary.model")
+    assert (loaded.digest, loaded.size) == (trained.digest, trained.size)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["vocabulary.model"]
+
+
+def test_training_twice_gives_the_same_bytes(trained):
+    assert train_vocabulary(iter(SENTENCES), 350).model_bytes == trained.model_bytes
+
+
+def test_a_small_corpus_gives_fewer_pieces(trained):
+    small = train_vocabulary(["hello world"] * 3, 5_000)
+    assert 260 < small.size < 300
+    assert trained.size <= 350
+    assert small.decode(small.encode("hello world")) == "hello world"
+
+
+def test_a_large_corpus_is_sampled_evenly_and_the_same_each_time(monkeypatch):
+    stream = [str(number) for number in range(20_000)]
+    sample = vocabulary._sample(stream, 1_000)
+    assert sample == vocabulary._sample(iter(stream), 1_000)
+    assert len(set(sample)) == 1_000
+    assert sum(map(int, sample)) / 1_000 == pytest.approx(10_000, rel=0.1)
+
+
+def test_a_sentence_of_100_kilobytes_is_learned_from():
+    trained = train_vocabulary(["short", "überlang " * 11_000], 300)
+    assert trained.pieces(trained.encode("ü")) == ["▁ü", "</s>"]
+
+
+@pytest.mark.parametrize("sentences", [[], [""], ["  "]])
+def test_no_text_is_refused(sentences):
+    with pytest.raises(ValueError, match=r"must be learned from text, and there is none"):
+        train_vocabulary(sentences, 400)
+
+
+def test_a_size_below_bytes_and_characters_is_refused_with_the_least():
+    with pytest.raises(ValueError, match=r"^data\.vocab_size=100 must hold .* at least 262\.$"):
+        train_vocabulary(["ö"], 100)
+    assert train_vocabulary(["ö"], 262).size == 262
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a model"])
+def test_bytes_that_are_no_model_are_refused(damage):
+    with pytest.raises(ValueError, match="A vocabulary must"):
+        Vocabulary(damage)

@@ -1,0 +1,196 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from model.transformer import Tokens, Transformer, TransformerConfig, one_sentence_a_row
+
+CONFIG = TransformerConfig(
+    vocab_size=23, d_model=14, d_ff=19, num_heads=3, num_layers=2, dropout_rate=0.5, d_k=5, d_v=11
+)
+MODEL = Transformer(CONFIG)
+SOURCE = jnp.array([[5, 6, 7, 8, 9, 1, 0], [9, 3, 1, 0, 0, 0, 0]])
+TARGET = jnp.array([[2, 11, 12, 13, 14], [2, 15, 16, 0, 0]])
+
+
+@pytest.fixture(scope="module")
+def variables():
+    tokens = one_sentence_a_row(TARGET)
+    init = MODEL.init(jax.random.key(1), tokens, tokens, deterministic=True)
+    return {"params": init["params"]}
+
+
+def logits(variables, source, target):
+    if not isinstance(source, Tokens):
+        source, target = one_sentence_a_row(source), one_sentence_a_row(target)
+    return MODEL.apply(variables, source, target, deterministic=True)
+
+
+def closed_form(config):
+    """The parameters of section 3, counted by hand."""
+    d, f, v = config.d_model, config.d_ff, config.vocab_size
+    attention = d * config.num_heads * 2 * (config.key_width + config.value_width)
+    feed_forward = d * f + f + f * d + d
+    encoder_layer = attention + feed_forward + 2 * 2 * d
+    decoder_layer = 2 * attention + feed_forward + 3 * 2 * d
+    return v * d + config.num_layers * (encoder_layer + decoder_layer)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "paper_millions"),
+    [
+        (dict(d_model=512, d_ff=2048, num_heads=8, num_layers=6, dropout_rate=0.1), 65),
+        (dict(d_model=1024, d_ff=4096, num_heads=16, num_layers=6, dropout_rate=0.3), 213),
+        (
+            dict(
+                d_model=512, d_ff=2048, num_heads=8, num_layers=6, dropout_rate=0.1, d_k=16, d_v=64
+            ),
+            58,
+        ),
+    ],
+    ids=["base", "big", "B1"],
+)
+def test_parameter_counts_are_the_closed_form_and_near_table_3(sizes, paper_millions):
+    config = TransformerConfig(vocab_size=37_000, **sizes)
+    model, tokens = Transformer(config), one_sentence_a_row(jnp.ones((1, 1), jnp.int32))
+    shapes = jax.eval_shape(
+        lambda rng: model.init(rng, tokens, tokens, deterministic=True)["params"],
+        jax.random.key(0),
+    )
+    count = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    assert count == closed_form(config)
+    assert abs(count / 1e6 - paper_millions) / paper_millions < 0.04
+
+
+def test_parameter_paths_are_a_format(variables):
+    layer = variables["params"]["decoder"]["layer_1"]
+    assert set(variables["params"]) == {"embedding", "encoder", "decoder"}
+    assert set(layer) == {
+        "self_attention",
+        "self_attention_residual",
+        "cross_attention",
+        "cross_attention_residual",
+        "feed_forward",
+        "feed_forward_residual",
+    }
+    assert layer["feed_forward"]["hidden"]["kernel"].shape == (14, 19)
+    assert layer["feed_forward_residual"]["norm"]["scale"].shape == (14,)
+    assert variables["params"]["embedding"]["table"].shape == (23, 14)
+
+
+def test_no_position_sees_the_future(variables):
+    before = logits(variables, SOURCE, TARGET)
+    after = logits(variables, SOURCE, TARGET.at[0, 3].set(20))
+    np.testing.assert_array_equal(before[0, :3], after[0, :3])
+    assert (before[0, 3:] != after[0, 3:]).any(axis=-1).all()
+
+
+def test_padding_never_matters(variables):
+    short = logits(variables, SOURCE[1:, :3], TARGET[1:, :3])
+    padded = logits(variables, SOURCE[1:], TARGET[1:])
+    np.testing.assert_allclose(short[0], padded[0, :3], rtol=1e-5, atol=1e-5)
+
+
+def test_packed_sentences_are_as_separate_ones(variables):
+    def packed(first, second, length):
+        ids = np.concatenate([first, second, np.zeros(length - len(first) - len(second), int)])
+        segments = np.repeat([1, 2, 0], [len(first), len(second), length - len(first) - len(second)])
+        positions = np.concatenate([np.arange(len(first)), np.arange(len(second)), np.zeros(20)])
+        return Tokens(*(jnp.asarray(x[None, :length], jnp.int32) for x in (ids, segments, positions)))
+
+    sources, targets = ([5, 6, 7, 1], [9, 3, 1]), ([2, 11, 12], [2, 15])
+    together = logits(variables, packed(*sources, 9), packed(*targets, 7))
+    for source, target, columns in zip(sources, targets, (slice(0, 3), slice(3, 5)), strict=True):
+        alone = logits(variables, jnp.array([source]), jnp.array([target]))
+        np.testing.assert_allclose(together[0, columns], alone[0], rtol=1e-5, atol=1e-5)
+
+
+def test_order_of_the_source_matters(variables):
+    cat_chases_dog, dog_chases_cat = jnp.array([[5, 6, 7, 1]]), jnp.array([[7, 6, 5, 1]])
+    target = jnp.array([[2, 11]])
+    one, other = (logits(variables, s, target) for s in (cat_chases_dog, dog_chases_cat))
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_dropout_is_a_function_of_its_key(variables):
+    source, target = one_sentence_a_row(SOURCE), one_sentence_a_row(TARGET)
+
+    def noisy(seed):
+        rngs = {"dropout": jax.random.key(seed)}
+        return MODEL.apply(variables, source, target, deterministic=False, rngs=rngs)
+
+    np.testing.assert_array_equal(noisy(0), noisy(0))
+    assert (noisy(0) != noisy(1)).any()
+
+
+def test_the_three_embeddings_are_one_matrix(variables):
+    # Doubling it doubles the output projection at least; a separate one would not move.
+    table = variables["params"]["embedding"]["table"]
+    assert sum(leaf.shape == table.shape for leaf in jax.tree.leaves(variables)) == 1
+    gradient = jax.grad(lambda p: logits({"params": p}, SOURCE, TARGET)[0, 0, 22])(
+        variables["params"]
+    )["embedding"]["table"]
+    used = {5, 6, 7, 8, 9, 1, 2, 22}  # the source's pieces, the first target piece, the scored one
+    assert set(np.flatnonzero(np.abs(gradient).sum(-1))) == used
+
+
+def step_by_step(variables, source, target, parents):
+    """Logits of `decode_step` along `parents`; `target` [B, M, T] is what each slot is fed."""
+    beams, length = target.shape[1:]
+    cache = MODEL.apply(
+        variables,
+        one_sentence_a_row(source),
+        beam_size=beams,
+        max_length=length + 2,
+        method="init_cache",
+    )
+    outputs = []
+    for t in range(length):
+        out, cache = MODEL.apply(
+            variables, target[:, :, t], parents[t], cache, method="decode_step"
+        )
+        outputs.append(out)
+    return jnp.stack(outputs, axis=2)
+
+
+def test_cached_decoding_equals_full_decoding(variables):
+    stay = jnp.zeros((5, 2, 1), jnp.int32)
+    cached = step_by_step(variables, SOURCE, TARGET[:, None], stay)[:, 0]
+    full = logits(variables, SOURCE, TARGET)
+    real = np.asarray(TARGET) > 0
+    np.testing.assert_allclose(cached[real], full[real], rtol=1e-4, atol=1e-5)
+
+
+def test_cached_decoding_follows_parents_through_the_beam(variables):
+    # Three slots over four steps; parents[t][m] is the slot whose history slot m takes over.
+    fed = jnp.array([[[2, 11, 12, 13], [2, 14, 15, 16], [2, 17, 18, 19]]])
+    parents = jnp.array([[[0, 1, 2]], [[0, 0, 1]], [[2, 0, 2]], [[1, 1, 0]]])
+    cached = step_by_step(variables, SOURCE[:1], fed, parents)
+    histories = [[2], [2], [2]]
+    for t in range(1, 4):
+        came_from = parents[t, 0]
+        histories = [histories[came_from[m]] + [int(fed[0, m, t])] for m in range(3)]
+    for m, history in enumerate(histories):
+        full = logits(variables, SOURCE[:1], jnp.array([history]))
+        np.testing.assert_allclose(cached[0, m, -1], full[0, -1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            dict(d_model=512, num_heads=12, d_k=None),
+            r"model.d_model=512 must be divisible by model.num_heads=12 \(remainder 8\). Nearest: 8 "
+            "or 16 heads",
+        ),
+        (dict(dropout_rate=1.0), r"model.dropout_rate=1.0 must be in \[0, 1\)"),
+        (dict(num_layers=0), "model.num_layers=0 must be at least 1"),
+        (dict(d_model=15), "model.d_model=15 must be even"),
+    ],
+)
+def test_impossible_sizes_are_refused(change, message):
+    sizes = dict(
+        vocab_size=23, d_model=14, d_ff=19, num_heads=2, num_layers=2, dropout_rate=0.1, d_k=4
+    )
+    with pytest.raises(ValueError, match=message):
+        TransformerConfig(**{**sizes, **change})
