@@ -17,7 +17,7 @@ import jax
 
 from experiment import command, training
 from experiment.analysis import runs
-from experiment.data import open_corpus
+from experiment.data import open_corpus, read_pairs
 
 
 def main(argv: list[str]) -> None:
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
         if flags.beam_size is not None:
             decode = dataclasses.replace(decode, beam_size=flags.beam_size)
         if flags.source:
-            pairs = command.read_pairs(flags.source, flags.reference)
+            pairs = read_pairs(flags.source, flags.reference)
             of_what = {"source": str(flags.source), "reference": str(flags.reference)}
         else:
             split = flags.split or run.config.evaluation.test_split

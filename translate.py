@@ -21,9 +21,10 @@ import jax
 from experiment import command, training
 from experiment.analysis import runs
 from experiment.config import DecodeConfig
+from experiment.data import lines_of
 from experiment.evaluation import Translation, Translator
 
-LINES_AT_ONCE = 2_000
+LINES_AT_ONCE = 1_000  # sorted by length and written out together
 
 
 def main(argv: list[str]) -> None:
@@ -39,18 +40,12 @@ def main(argv: list[str]) -> None:
         converse(translator, params, flags)
         return
     with command.user_errors():
-        lines = command.read_lines(sys.stdin.buffer, "standard input")
+        lines = list(lines_of(sys.stdin.buffer, "standard input"))
     for start in range(0, len(lines), LINES_AT_ONCE):
-        chunk = lines[start : start + LINES_AT_ONCE]
-        results = translator.translate(
-            params,
-            chunk,
-            progress=lambda done, _, start=start: progress.update(
-                f"translated {start + done:,} of {len(lines):,} lines"
-            ),
-        )
-        for hypotheses in results:
+        for hypotheses in translator.translate(params, lines[start : start + LINES_AT_ONCE]):
             show(hypotheses, flags)
+        done = min(start + LINES_AT_ONCE, len(lines))
+        progress.update(f"translated {done:,} of {len(lines):,} lines")
     progress.clear()
 
 

@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config = wmt14_base.get_config()
     config.model.update(d_model=256, d_ff=1024, num_heads=4, num_layers=3, dropout_rate=0.2)
     config.data.update(corpus="parallel_text", dir="", vocab_size=8_000)
-    config.data.update(bucket_lengths=(16, 32, 48, 64, 128), packed_length=128)
+    config.data.update(packed_length=128, bucket_lengths=(16, 32, 48, 64, 128))
     config.train.update(num_steps=20_000, tokens_per_batch=4_096, warmup_steps=2_000)
     config.train.update(log_every=100, evaluate_every=1_000, save_every=1_000)
     config.evaluation.update(validation_sentences=500)

@@ -29,9 +29,9 @@ def get_config() -> ConfigDict:
             "source_language": "en",
             "target_language": "de",
             "vocab_size": 37_000,  # subword pieces shared by both languages; 5.1
-            "batching": "bucketed",  # by length; or "packed" into rows
-            "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row; longer is dropped
-            "packed_length": 256,  # tokens a row, when packed
+            "batching": "packed",  # into rows; or "bucketed" by length. Longer pairs are dropped
+            "packed_length": 256,  # tokens a row
+            "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row, when bucketed
         }
     )
     config.train = ConfigDict(

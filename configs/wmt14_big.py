@@ -1,6 +1,6 @@
 """Transformer (big) on WMT14 English to German, as in the paper.
 
-    python train.py --config=configs/wmt14_big.py --workdir=runs/wmt14_big
+python train.py --config=configs/wmt14_big.py --workdir=runs/wmt14_big
 """
 
 from ml_collections import ConfigDict

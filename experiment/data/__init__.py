@@ -5,14 +5,8 @@ Example:
     for batch in training_batches(data.train, data.plan, start_step=0, num_steps=1_000): ...
 """
 
-from experiment.data.batching import (
-    BatchPlan,
-    PlannedBatch,
-    batch_plan,
-    bucketed_plan,
-    packed_plan,
-)
-from experiment.data.corpora import Corpus, Pairs, open_corpus
+from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packed_plan
+from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_pairs
 from experiment.data.pipeline import (
     Batch,
     assemble,
@@ -21,6 +15,7 @@ from experiment.data.pipeline import (
     training_batches,
 )
 from experiment.data.prepare import TrainingData, prepare_training_data, prepare_vocabulary
+from experiment.data.rows import PlannedBatch
 from experiment.data.token_ids import TokenIds, prepare_token_ids
 from experiment.data.vocabulary import (
     BOS_ID,
@@ -49,11 +44,13 @@ __all__ = [
     "bucketed_plan",
     "evaluation_batches",
     "fingerprint",
+    "lines_of",
     "open_corpus",
     "packed_plan",
     "prepare_token_ids",
     "prepare_training_data",
     "prepare_vocabulary",
+    "read_pairs",
     "train_vocabulary",
     "training_batches",
 ]

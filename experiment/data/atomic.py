@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,11 +28,14 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
 def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields an empty folder to fill, and renames it to `path` when the block ends well.
 
-    A block that raises leaves nothing behind. Of two processes that fill the same `path`, the
-    first to finish keeps it and the other's copy is thrown away.
+    A block that raises leaves nothing behind, and what a killed process left is removed by the next
+    on the same machine. Of two processes that fill the same `path`, the first to finish keeps it
+    and the other's copy is thrown away.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    prefix = f".{path.name}-{platform.node()}-"
+    _remove_abandoned(path.parent, prefix)
+    temporary = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{prefix}{os.getpid()}-"))
     try:
         yield temporary
         # mkdtemp is private to its owner, and a cache is often shared by a group.
@@ -43,6 +47,23 @@ def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_abandoned(parent: pathlib.Path, prefix: str) -> None:
+    for left in parent.iterdir():
+        process = left.name.removeprefix(prefix).split("-")[0]
+        if left.name.startswith(prefix) and process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _umask() -> int:

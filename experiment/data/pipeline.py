@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiment.data.batching import BatchPlan, PlannedBatch, RowGroup
+from experiment.data.batching import BatchPlan
 from experiment.data.corpora.corpus import Corpus
+from experiment.data.rows import PlannedBatch, RowGroup
 from experiment.data.token_ids import FlatIds, TokenIds
 from experiment.data.vocabulary import BOS_ID, PAD_ID, Vocabulary
 

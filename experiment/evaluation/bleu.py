@@ -9,6 +9,8 @@ def translation_scores(hypotheses: Sequence[str], references: Sequence[str]) -> 
     """Returns `bleu` and `chrf` (0 to 100), their signatures, and `exact_match` in percent.
 
     Hypotheses are compared with references as they are: cased, detokenised, one reference each.
+    Where no reference has four words, BLEU goes up to the longest n-gram there is, and its
+    signature says so (`eff:yes`): it would be 0 otherwise, whatever the translations.
 
     Raises:
       ValueError: if the two are not of equal length, or empty.
@@ -20,7 +22,8 @@ def translation_scores(hypotheses: Sequence[str], references: Sequence[str]) -> 
         )
     if not references:
         raise ValueError("There must be at least one sentence to score; there is none.")
-    bleu, chrf = BLEU(), CHRF()
+    has_four_grams = any(len(reference.split()) >= 4 for reference in references)
+    bleu, chrf = BLEU(effective_order=not has_four_grams), CHRF()
     bleu_score = bleu.corpus_score(list(hypotheses), [list(references)])
     chrf_score = chrf.corpus_score(list(hypotheses), [list(references)])
     equal = sum(ours == theirs for ours, theirs in zip(hypotheses, references, strict=True))

@@ -26,10 +26,8 @@ class Evaluator:
         self.translator = translator
         self._evaluation_step = jax.jit(evaluation_step)
         self._vocabulary = vocabulary
-        self._shapes = {
-            "bucket_lengths": bucket_lengths,
-            "sentences_per_batch": sentences_per_batch,
-        }
+        self._bucket_lengths = bucket_lengths
+        self._sentences_per_batch = sentences_per_batch
 
     def scores(
         self, params: Any, pairs: Sequence[tuple[str, str]], *, translated: int | None = None
@@ -56,7 +54,11 @@ class Evaluator:
         token_ids = TokenIds.from_lists(
             self._vocabulary.encode_all(sources), self._vocabulary.encode_all(targets)
         )
-        batches = evaluation_batches(token_ids, **self._shapes)
+        batches = evaluation_batches(
+            token_ids,
+            bucket_lengths=self._bucket_lengths,
+            sentences_per_batch=self._sentences_per_batch,
+        )
         likelihood = perplexity(self._evaluation_step, params, batches)
         count = translated or len(pairs)
         translations = self.translator.best(params, sources[:count], progress=progress)

@@ -28,7 +28,9 @@ class Translation(NamedTuple):
 class Search(Protocol):
     """A compiled search."""
 
-    def __call__(self, params: Any, source: np.ndarray, limits: np.ndarray) -> Hypotheses:
+    def __call__(
+        self, params: Any, source: np.ndarray, limits: np.ndarray, *, max_length: int
+    ) -> Hypotheses:
         """Returns the hypotheses of `source`, of at most `limits` tokens."""
 
 

@@ -16,6 +16,9 @@ from experiment.training.state import TrainState, num_params
 from experiment.training.stopping import Preempted, StopRequest
 
 MEANS = ("loss", "nll", "gradient_norm")
+# Steps handed to the devices before the first of them must be done: enough to keep them busy, few
+# enough that a request to stop is answered at once.
+STEPS_AHEAD = 2
 
 
 class Loop:
@@ -80,6 +83,7 @@ class Loop:
             self._compiled.add(batch.source.shape)
         self._unfetched.append(metrics)
         self.run.step += 1
+        jax.block_until_ready(self._unfetched[-1 - STEPS_AHEAD :][0])
 
     def _fetch_metrics(self) -> None:
         """Waits for the steps taken so far, and keeps what they measured."""

@@ -53,8 +53,8 @@ def _forward(logits: Array, labels: Array, smoothing: float) -> tuple[Any, Any]:
 def _backward(saved: Any, gradients: tuple[Array, Array]) -> tuple[Array, None, None]:
     logits, log_partition, labels, smoothing = saved
     to_smoothed, to_nll = (gradient[..., None] for gradient in gradients)
-    is_label = jax.lax.broadcasted_iota(labels.dtype, logits.shape, logits.ndim - 1) == (
-        labels[..., None]
+    is_label = (
+        jax.lax.broadcasted_iota(labels.dtype, logits.shape, logits.ndim - 1) == (labels[..., None])
     )
     probability = jnp.exp(logits - log_partition[..., None])
     label_share = to_smoothed * (1 - smoothing) + to_nll
@@ -71,19 +71,18 @@ def batch_loss(
     batch: Batch,
     rng: Array | None,
     *,
-    apply_fn: Callable[..., Array],
+    apply_fn: Callable[..., Any],
     label_smoothing: float,
 ) -> tuple[Float[Array, ""], Sums]:
     """Returns the summed loss of a batch, and all its sums; without `rng` there is no dropout."""
-    source = Tokens(batch.source, batch.source_segments, batch.source_positions)
-    target = Tokens(batch.target_inputs, batch.target_segments, batch.target_positions)
+    source = Tokens(*map(jnp.asarray, batch[:3]))
+    inputs, labels, segments, positions = map(jnp.asarray, batch[3:])
+    target = Tokens(inputs, segments, positions)
     rngs = None if rng is None else {"dropout": rng}
     logits = apply_fn({"params": params}, source, target, deterministic=rng is None, rngs=rngs)
-    smoothed, nll = cross_entropy(logits, batch.target_labels, label_smoothing)
-    token_weights = (batch.target_segments > 0).astype(jnp.float32)
-    sums = Sums(
-        (smoothed * token_weights).sum(), (nll * token_weights).sum(), token_weights.sum()
-    )
+    smoothed, nll = cross_entropy(logits, labels, label_smoothing)
+    token_weights = (segments > 0).astype(jnp.float32)
+    sums = Sums((smoothed * token_weights).sum(), (nll * token_weights).sum(), token_weights.sum())
     return sums.loss, sums
 
 

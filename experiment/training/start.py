@@ -63,9 +63,7 @@ def open_run(
     )
 
 
-def _newest(
-    workdir: Workdir, init: Callable[[], TrainState]
-) -> tuple[TrainState, dict[str, Any]]:
+def _newest(workdir: Workdir, init: Callable[[], TrainState]) -> tuple[TrainState, dict[str, Any]]:
     if workdir.checkpoints.is_dir():
         checkpoints = Checkpoints(workdir.checkpoints)
         steps = checkpoints.steps()

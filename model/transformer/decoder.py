@@ -76,9 +76,7 @@ class Decoder(nn.Module):
         hidden = embedded
         for layer in self.layers:
             own, source = layer.project_own(hidden), layer.project_source(memory)
-            hidden = layer(
-                hidden, own, source, own_mask, source_mask, deterministic=deterministic
-            )
+            hidden = layer(hidden, own, source, own_mask, source_mask, deterministic=deterministic)
         return hidden
 
     def init_cache(

@@ -63,9 +63,7 @@ class Transformer(nn.Module):
         segments = target_inputs.segments
         own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
         source_mask = segment_mask(segments, source.segments)
-        outputs = self.decoder(
-            embedded, memory, own_mask, source_mask, deterministic=deterministic
-        )
+        outputs = self.decoder(embedded, memory, own_mask, source_mask, deterministic=deterministic)
         return self.embedding.logits(outputs)
 
     def init_cache(self, source: Tokens, *, beam_size: int, max_length: int) -> DecoderCache:

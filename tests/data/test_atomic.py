@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from experiment.data.atomic import new_folder, write_file
@@ -32,6 +35,22 @@ def test_a_block_that_raises_leaves_no_folder(tmp_path):
         (temporary / "file").write_text("half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "folder"
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from experiment.data.atomic import new_folder\n"
+        "with new_folder(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    (temporary / 'file').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left != path
+    with new_folder(path) as temporary:
+        assert list(tmp_path.iterdir()) == [temporary]
 
 
 def test_the_first_of_two_writers_keeps_its_folder(tmp_path):

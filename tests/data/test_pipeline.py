@@ -13,7 +13,7 @@ from experiment.data import (
     packed_plan,
     training_batches,
 )
-from experiment.data.batching import PlannedBatch
+from experiment.data.rows import PlannedBatch
 from experiment.data.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 

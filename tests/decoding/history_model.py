@@ -15,7 +15,7 @@ IDS = {"bos_id": BOS, "eos_id": EOS, "pad_id": PAD}
 class HistoryModel(NamedTuple):
     """`table[state]` are logits; every token read leads to another of the N states, as a hash."""
 
-    table: jax.Array  # [N, V]
+    table: np.ndarray | jax.Array  # [N, V]
 
     def next_state(self, state, token):
         return (31 * state + 7 * token + 1) % len(self.table)
@@ -28,14 +28,14 @@ class HistoryModel(NamedTuple):
     def step(self, tokens, parents, cache):
         """What a search calls. Without the right parents, states and so logits are wrong."""
         cache = self.next_state(jnp.take_along_axis(cache, parents, axis=1), tokens)
-        return self.table[cache], cache
+        return jnp.asarray(self.table)[cache], cache
 
     def log_probs(self, sentence, history):
         """Log probabilities [V] of what follows a list of tokens, in numpy, without any search."""
         state = sentence
         for token in [BOS, *history]:
             state = self.next_state(state, token)
-        logits = np.asarray(self.table)[state].astype(np.float64)
+        logits = self.table[state].astype(np.float64)
         return logits - np.log(np.sum(np.exp(logits)))
 
     def log_prob(self, sentence, tokens):
@@ -43,11 +43,12 @@ class HistoryModel(NamedTuple):
         return sum(self.log_probs(sentence, tokens[:i])[t] for i, t in enumerate(tokens))
 
 
-def history_model(seed, eos_bias=0.0, states=1009):
-    """A fixed random model; `eos_bias` is added to the logit of EOS."""
-    table = np.random.default_rng(seed).normal(scale=2.0, size=(states, V))
-    table[:, EOS] += eos_bias
-    return HistoryModel(jnp.asarray(table, jnp.float32))
+def history_model(seed, biases=None, states=1009):
+    """A fixed random model; `biases` are added to the logits of the tokens they name."""
+    table = np.random.default_rng(seed).normal(scale=2.0, size=(states, V)).astype(np.float32)
+    for token, bias in (biases or {}).items():
+        table[:, token] += bias
+    return HistoryModel(table)
 
 
 def found(hypotheses, sentence):

@@ -6,9 +6,9 @@ from model.decoding import IMPOSSIBLE, greedy_search
 from tests.decoding.history_model import BOS, EOS, IDS, PAD, WORDS, V, found, history_model
 
 B, L = 5, 11
-SENTENCES = np.array([17, 290, 503, 641, 877])
-LIMITS = jnp.array([7, 0, 11, 1, 4])
-FULL = jnp.array([L] * B)
+SENTENCES = np.array([17, 290, 503, 641, 877], np.int32)
+LIMITS = np.array([7, 0, 11, 1, 4], np.int32)
+FULL = np.full(B, L, np.int32)
 
 
 @jax.jit
@@ -27,18 +27,18 @@ def greedy_by_hand(model, sentence, limit):
 
 def test_greedy_takes_the_best_token_each_time():
     for seed in range(8):
-        model = history_model(seed, eos_bias=-1.0)
+        model = history_model(seed, {EOS: -1.0})
         hypotheses = greedy(model, LIMITS)
         for b, sentence in enumerate(SENTENCES):
-            tokens = greedy_by_hand(model, sentence, int(LIMITS[b]))
+            tokens = greedy_by_hand(model, sentence, LIMITS[b])
             assert hypotheses.tokens[b, 0].tolist() == tokens + [PAD] * (L - len(tokens))
             assert hypotheses.lengths[b, 0] == len(tokens)
 
 
 def test_score_is_the_log_probability_of_the_returned_tokens():
-    model = history_model(0)
+    model = history_model(0, {PAD: 5.0, BOS: 5.0})
     # Padding is likely and never produced: its probability is not given to the others.
-    model = model._replace(table=model.table.at[:, jnp.array([PAD, BOS])].add(5.0))
+
     hypotheses = greedy(model, FULL)
     expected = [[model.log_prob(s, found(hypotheses, b)[0])] for b, s in enumerate(SENTENCES)]
     np.testing.assert_allclose(hypotheses.log_probs, expected, rtol=1e-5)
@@ -46,7 +46,7 @@ def test_score_is_the_log_probability_of_the_returned_tokens():
 
 
 def test_every_sentence_ends_in_eos_at_its_limit_where_it_would_not_by_itself():
-    hypotheses = greedy(history_model(1, eos_bias=-50.0), LIMITS)
+    hypotheses = greedy(history_model(1, {EOS: -50.0}), LIMITS)
     np.testing.assert_array_equal(hypotheses.lengths[:, 0], LIMITS)
     for b in (0, 2, 3, 4):
         assert found(hypotheses, b)[0].index(EOS) == LIMITS[b] - 1
@@ -82,9 +82,7 @@ def test_loop_takes_as_many_steps_as_the_longest_has_tokens():
 
 
 def test_end_of_probability_zero_gives_no_nan_and_no_hypothesis():
-    model = history_model(5)
-    model = model._replace(table=model.table.at[:, jnp.array([EOS, 3])].set(-jnp.inf))
-    hypotheses = greedy(model, FULL)
+    hypotheses = greedy(history_model(5, {EOS: -np.inf, 3: -np.inf}), FULL)
     assert np.all(hypotheses.scores == IMPOSSIBLE)
     assert np.all(hypotheses.lengths == 0)
 
@@ -92,6 +90,6 @@ def test_end_of_probability_zero_gives_no_nan_and_no_hypothesis():
 def test_half_precision_logits_are_normalised_in_float32():
     logits = jnp.zeros((B, 1, V), jnp.bfloat16)
     hypotheses = greedy_search(
-        lambda tokens, parents, cache: (logits, cache), None, FULL, max_length=L, **IDS
+        lambda tokens, parents, cache: (logits, cache), None, jnp.array(FULL), max_length=L, **IDS
     )
     np.testing.assert_allclose(hypotheses.log_probs, -np.log(V), rtol=1e-6)

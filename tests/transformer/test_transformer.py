@@ -94,9 +94,13 @@ def test_padding_never_matters(variables):
 def test_packed_sentences_are_as_separate_ones(variables):
     def packed(first, second, length):
         ids = np.concatenate([first, second, np.zeros(length - len(first) - len(second), int)])
-        segments = np.repeat([1, 2, 0], [len(first), len(second), length - len(first) - len(second)])
+        segments = np.repeat(
+            [1, 2, 0], [len(first), len(second), length - len(first) - len(second)]
+        )
         positions = np.concatenate([np.arange(len(first)), np.arange(len(second)), np.zeros(20)])
-        return Tokens(*(jnp.asarray(x[None, :length], jnp.int32) for x in (ids, segments, positions)))
+        return Tokens(
+            *(jnp.asarray(x[None, :length], jnp.int32) for x in (ids, segments, positions))
+        )
 
     sources, targets = ([5, 6, 7, 1], [9, 3, 1]), ([2, 11, 12], [2, 15])
     together = logits(variables, packed(*sources, 9), packed(*targets, 7))

@@ -7,10 +7,12 @@ from experiment.config import DataConfig
 from experiment.data.corpora import number_words, parallel_files
 from experiment.data.corpora.catalogue import open_catalogue
 from experiment.data.corpora.corpus import Corpus, Pairs
+from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.preparation import prepare
+from experiment.data.corpora.text_lines import lines_of
 from experiment.data.progress import Progress
 
-__all__ = ["Corpus", "Pairs", "open_corpus"]
+__all__ = ["Corpus", "Pairs", "lines_of", "open_corpus", "read_pairs"]
 
 Report = Callable[[str], None]
 

@@ -90,6 +90,19 @@ def pairs(split: str, by_language: dict[str, pathlib.Path]) -> Iterator[tuple[in
             yield number, pair
 
 
+def read_pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[str, str]]:
+    """Returns the sentences of two files, line by line.
+
+    Raises:
+      ValueError: if a file is malformed, the two differ in length, or there is no line.
+    """
+    both = {"source": source, "target": target}
+    found = [(pair["source"], pair["target"]) for _, pair in _lines(both)]
+    if not found:
+        raise ValueError(f"{source} and {target} must have at least one line; they have none.")
+    return found
+
+
 def _existing(folder: str, languages: tuple[str, str]) -> pathlib.Path:
     example = " and ".join(f"train.{language}" for language in languages)
     if not folder:

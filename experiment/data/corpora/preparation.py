@@ -5,7 +5,6 @@ import logging
 import os
 import pathlib
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,20 +33,20 @@ def prepare(
     import tensorflow_datasets as tfds
 
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(dir=folder.parent, prefix=".preparing-") as work,
         new_folder(folder) as result,
-        _growth([pathlib.Path(work), downloads], report) if report else contextlib.nullcontext(),
+        _growth([result, downloads], report) if report else contextlib.nullcontext(),
         _quiet(),
     ):
-        builder = builder_in(pathlib.Path(work))
+        work = result / "work"
+        builder = builder_in(work)
         builder._log_download_bytes = builder._log_download_done = lambda: None
         builder.download_and_prepare(download_dir=downloads, download_config=settings)
         for split in builder.info.splits:
             checked_data_source(builder, split)
         for path in builder.data_path.iterdir():
             shutil.move(path, result)
+        shutil.rmtree(work)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Iterator
+from typing import BinaryIO
 
 MAX_LINE_BYTES = 1_000_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -22,17 +23,22 @@ def read_lines(path: pathlib.Path) -> Iterator[str]:
         raise ValueError(f"{path} must be a text file, but it {what}.")
     try:
         with path.open("rb") as file:
-            number = 0
-            while raw := file.readline(MAX_LINE_BYTES + 2):
-                number += 1
-                if number == 1:
-                    raw = raw.removeprefix(_BYTE_ORDER_MARK)
-                yield _decoded(raw, path, number)
+            yield from lines_of(file, str(path))
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _decoded(raw: bytes, path: pathlib.Path, number: int) -> str:
+def lines_of(file: BinaryIO, name: str) -> Iterator[str]:
+    """Yields the lines of an open file as `read_lines` does; errors call it `name`."""
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES + 2):
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(_BYTE_ORDER_MARK)
+        yield _decoded(raw, name, number)
+
+
+def _decoded(raw: bytes, path: str, number: int) -> str:
     line = raw.removesuffix(b"\n")
     if len(line) < len(raw):
         line = line.removesuffix(b"\r")

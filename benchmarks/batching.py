@@ -1,0 +1,62 @@
+"""Bucketed or packed batches: which trains on more real target tokens a second?"""
+
+import argparse
+import functools
+import statistics
+from collections.abc import Callable
+
+import jax
+
+from benchmarks.paired import interleaved, ratios
+from experiment import training
+from experiment.config import ExperimentConfig, load_config
+from experiment.data import prepare_training_data, training_batches
+from model.transformer import Transformer
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Trains the same model for some batches of either kind, in turn, and prints the rates."""
+    ways, tokens = {}, {}
+    for batching in ("bucketed", "packed"):
+        overrides = [f"--config.data.batching={batching}", *arguments.overrides]
+        config = load_config(arguments.config, overrides)
+        ways[batching], tokens[batching] = prepared(config, arguments)
+    seconds = interleaved(ways, rounds=arguments.rounds)
+    rates = {name: [tokens[name] / s for s in seconds[name]] for name in ways}
+    for name, values in rates.items():
+        print(
+            f"{name:>9}: {statistics.median(values):7,.0f} real target tokens/s "
+            f"({min(values):,.0f} to {max(values):,.0f}; {tokens[name]:,} tokens a round)"
+        )
+    low, median, high = ratios(rates["packed"], rates["bucketed"])
+    print(f"packed / bucketed: {median:.2f} (rounds {low:.2f} to {high:.2f})")
+
+
+def prepared(
+    config: ExperimentConfig, arguments: argparse.Namespace
+) -> tuple[Callable[[], object], int]:
+    """Returns a round of training, compiled, and how many real target tokens it trains on."""
+    data = prepare_training_data(config, arguments.cache_dir.expanduser(), print)
+    model = Transformer(config.model.transformer(data.vocabulary.size))
+    optimizer = training.adam(config)
+    step_fn = jax.jit(
+        functools.partial(
+            training.train_step,
+            loss_fn=training.loss_of(model, config.train.label_smoothing),
+            optimizer=optimizer,
+        )
+    )
+    rng = jax.random.key(0)
+    state = jax.jit(functools.partial(training.init_state, model, optimizer))(rng)
+    batches = list(
+        training_batches(data.train, data.plan, start_step=0, num_steps=arguments.batches)
+    )
+    tokens = sum(int((batch.target_segments > 0).sum()) for batch in batches)
+
+    def train() -> None:
+        metrics = [step_fn(state, batch, rng)[1] for batch in batches]
+        jax.block_until_ready(metrics)
+
+    print(f"{config.data.batching}: compiling {len({batch.source.shape for batch in batches})} shapes")
+    train()
+    return train, tokens
