@@ -1,4 +1,4 @@
 """Measurements: paired, interleaved in one process, medians and spread as ratios.
 
-    python -m benchmarks batching --data=FOLDER
+python -m benchmarks batching --data=FOLDER
 """

@@ -57,6 +57,8 @@ def prepared(
         metrics = [step_fn(state, batch, rng)[1] for batch in batches]
         jax.block_until_ready(metrics)
 
-    print(f"{config.data.batching}: compiling {len({batch.source.shape for batch in batches})} shapes")
+    print(
+        f"{config.data.batching}: compiling {len({batch.source.shape for batch in batches})} shapes"
+    )
     train()
     return train, tokens

@@ -16,14 +16,19 @@ TARGET = jnp.array([[2, 11, 12, 13, 14], [2, 15, 16, 0, 0]])
 @pytest.fixture(scope="module")
 def variables():
     tokens = one_sentence_a_row(TARGET)
-    init = MODEL.init(jax.random.key(1), tokens, tokens, deterministic=True)
+    init = jax.jit(lambda rng: MODEL.init(rng, tokens, tokens, deterministic=True))(
+        jax.random.key(1)
+    )
     return {"params": init["params"]}
+
+
+apply = jax.jit(MODEL.apply, static_argnames=("deterministic", "method", "beam_size", "max_length"))
 
 
 def logits(variables, source, target):
     if not isinstance(source, Tokens):
         source, target = one_sentence_a_row(source), one_sentence_a_row(target)
-    return MODEL.apply(variables, source, target, deterministic=True)
+    return apply(variables, source, target, deterministic=True)
 
 
 def closed_form(config):
@@ -121,19 +126,17 @@ def test_dropout_is_a_function_of_its_key(variables):
 
     def noisy(seed):
         rngs = {"dropout": jax.random.key(seed)}
-        return MODEL.apply(variables, source, target, deterministic=False, rngs=rngs)
+        return apply(variables, source, target, deterministic=False, rngs=rngs)
 
     np.testing.assert_array_equal(noisy(0), noisy(0))
     assert (noisy(0) != noisy(1)).any()
 
 
 def test_the_three_embeddings_are_one_matrix(variables):
-    # Doubling it doubles the output projection at least; a separate one would not move.
     table = variables["params"]["embedding"]["table"]
     assert sum(leaf.shape == table.shape for leaf in jax.tree.leaves(variables)) == 1
-    gradient = jax.grad(lambda p: logits({"params": p}, SOURCE, TARGET)[0, 0, 22])(
-        variables["params"]
-    )["embedding"]["table"]
+    score = jax.grad(lambda params: logits({"params": params}, SOURCE, TARGET)[0, 0, 22])
+    gradient = score(variables["params"])["embedding"]["table"]
     used = {5, 6, 7, 8, 9, 1, 2, 22}  # the source's pieces, the first target piece, the scored one
     assert set(np.flatnonzero(np.abs(gradient).sum(-1))) == used
 
@@ -141,13 +144,8 @@ def test_the_three_embeddings_are_one_matrix(variables):
 def step_by_step(variables, source, target, parents):
     """Logits of `decode_step` along `parents`; `target` [B, M, T] is what each slot is fed."""
     beams, length = target.shape[1:]
-    cache = MODEL.apply(
-        variables,
-        one_sentence_a_row(source),
-        beam_size=beams,
-        max_length=length + 2,
-        method="init_cache",
-    )
+    source, sizes = one_sentence_a_row(source), dict(beam_size=beams, max_length=length + 2)
+    cache = apply(variables, source, **sizes, method="init_cache")
     outputs = []
     for t in range(length):
         out, cache = MODEL.apply(
@@ -184,8 +182,8 @@ def test_cached_decoding_follows_parents_through_the_beam(variables):
     [
         (
             dict(d_model=512, num_heads=12, d_k=None),
-            r"model.d_model=512 must be divisible by model.num_heads=12 \(remainder 8\). Nearest: 8 "
-            "or 16 heads",
+            r"model.d_model=512 must be divisible by model.num_heads=12 \(remainder 8\)\. "
+            "Nearest: 8 or 16 heads",
         ),
         (dict(dropout_rate=1.0), r"model.dropout_rate=1.0 must be in \[0, 1\)"),
         (dict(num_layers=0), "model.num_layers=0 must be at least 1"),
