@@ -51,14 +51,16 @@ def beam_search(
     `max_lengths` counts tokens with EOS and is cut at `max_length`, the width of the result; a
     sentence of 0 is padding. Of the 2M best continuations of a step, those that end with EOS
     finish if they are among the first M, and the first M that do not end stay live. A sentence is
-    done when M hypotheses have finished or at its limit, where only EOS may follow; the loop ends
-    with the last sentence.
+    done at its limit, where only EOS may follow, or when M hypotheses have finished and no live one
+    beats the worst of them as it stands. (Were M finished ones enough, the poor early endings that
+    a confident model offers as alternatives would fill the beam before its best one is complete.)
+    The loop ends with the last sentence.
     """
     limits = jnp.minimum(max_lengths, max_length)
     restrict = partial(restrict_logits, bos_id=bos_id, eos_id=eos_id, pad_id=pad_id)
 
     def is_done(state: _State) -> Bool[Array, " B"]:
-        return jnp.all(state.finished.lengths > 0, axis=1) | (state.step >= limits)
+        return _is_settled(state, length_penalty) | (state.step >= limits)
 
     def advance(state: _State) -> _State:
         logits, cache = step_fn(state.live.last, state.live.parents, state.cache)
@@ -73,6 +75,15 @@ def beam_search(
 
     start = _start(cache, (len(limits), beam_size, max_length), bos_id=bos_id, pad_id=pad_id)
     return jax.lax.while_loop(lambda state: ~jnp.all(is_done(state)), advance, start).finished
+
+
+def _is_settled(state: _State, alpha: float) -> Bool[Array, " B"]:
+    """True where the worst finished hypothesis is as good as the best live one is now.
+
+    An unfilled place scores IMPOSSIBLE, so it takes M finished hypotheses.
+    """
+    best_live = state.live.log_probs[:, 0] / length_penalty(state.step, alpha)
+    return state.finished.scores[:, -1] >= best_live
 
 
 def length_penalty(

@@ -30,7 +30,9 @@ def score(log_prob, length, alpha=0.6):
 def beam_by_hand(model, sentence, limit, alpha=0.6):
     """The search in lists: (score, tokens) of each hypothesis, best first, and steps taken."""
     live, finished, steps = [(0.0, [])], [], 0
-    while steps < limit and len(finished) < M:
+    while steps < limit:
+        if len(finished) == M and finished[-1][0] >= score(live[0][0], steps, alpha):
+            break
         steps += 1
         continuations = []
         for log_prob, tokens in live:
@@ -65,6 +67,21 @@ def test_beam_is_the_search_written_in_lists(eos_bias):
             assert found(hypotheses, b) == [tokens for _, tokens in expected]
             scores = [score for score, _ in expected]
             np.testing.assert_allclose(hypotheses.scores[b, : len(scores)], scores, rtol=1e-5)
+
+
+def test_poor_early_endings_do_not_end_the_search_for_a_confident_hypothesis():
+    # Almost certain of 3 3 3 3 EOS; at every step the next best thing is to end, very unlikely.
+    probabilities = np.full((L, V), 1e-7, np.float32)
+    probabilities[:4, EOS], probabilities[:4, 3], probabilities[4:, EOS] = 1e-3, 0.99, 0.99
+    logits = jnp.log(probabilities / probabilities.sum(1, keepdims=True))
+
+    def step(tokens, parents, position):
+        shape = (*tokens.shape, V)
+        return jnp.broadcast_to(logits[position][None, None, :], shape), position + 1
+
+    limit, widths = jnp.array([L]), {"max_length": L, "beam_size": 2}
+    hypotheses = beam_search(step, jnp.int32(0), limit, length_penalty=0.6, **widths, **IDS)
+    assert found(hypotheses, 0)[0] == [3, 3, 3, 3, EOS]
 
 
 def test_beam_of_one_is_greedy_search():
