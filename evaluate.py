@@ -25,6 +25,7 @@ def main(argv: list[str]) -> None:
     flags = parse(argv)
     progress = training.Progress()
     with command.user_errors():
+        command.check_positive(flags, "average", "beam_size")
         if bool(flags.source) != bool(flags.reference):
             raise ValueError("--source and --reference go together: give both, or --split.")
         run = runs.load(flags.workdir)

@@ -12,6 +12,7 @@ penalty, and a tab.
 import argparse
 import contextlib
 import dataclasses
+import io
 import pathlib
 import sys
 from typing import Any
@@ -32,9 +33,12 @@ def main(argv: list[str]) -> None:
     flags = parse(argv)
     progress = training.Progress()
     with command.user_errors():
+        command.check_positive(flags, "average", "beam_size", "n_best")
         run = runs.load(flags.workdir, average=flags.average)
         decode = changed_decode(run.config.decode, flags)
         training.use_compilation_cache(flags.cache_dir)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale, as the input is read
     translator, params = run.translator(decode), jax.device_put(run.params)
     if sys.stdin.isatty():
         converse(translator, params, flags)
@@ -76,9 +80,6 @@ def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeCon
         if getattr(flags, name) is not None
     }
     decode = dataclasses.replace(decode, **changes)
-    for name in ("n_best", "average"):
-        if getattr(flags, name) < 1:
-            raise ValueError(f"--{name}={getattr(flags, name)} must be at least 1.")
     if flags.n_best > decode.beam_size:
         raise ValueError(
             f"--n_best={flags.n_best} cannot be more than the beam of {decode.beam_size}. "

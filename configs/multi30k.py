@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config.model.update(d_model=128, d_ff=256, num_heads=4, num_layers=4, dropout_rate=0.2)
     config.data.update(corpus="parallel_text", dir="multi30k", vocab_size=8_000)
     config.data.update(packed_length=64, bucket_lengths=(12, 16, 20, 24, 32, 64))
-    config.train.update(num_steps=12_000, tokens_per_batch=1_536, warmup_steps=1_000)
-    config.train.update(log_every=100, evaluate_every=1_000, save_every=250, keep_checkpoints=10)
+    config.train.update(num_steps=10_000, tokens_per_batch=1_536, warmup_steps=1_000)
+    config.train.update(evaluate_every=1_000, save_every=250)
     config.evaluation.update(validation_sentences=300, average_checkpoints=10)
     return config

@@ -20,6 +20,6 @@ def get_config() -> ConfigDict:
     config.data.update(corpus="parallel_text", dir="", vocab_size=8_000)
     config.data.update(packed_length=128, bucket_lengths=(16, 32, 48, 64, 128))
     config.train.update(num_steps=20_000, tokens_per_batch=4_096, warmup_steps=2_000)
-    config.train.update(log_every=100, evaluate_every=1_000, save_every=1_000)
+    config.train.update(evaluate_every=1_000, save_every=1_000)
     config.evaluation.update(validation_sentences=500)
     return config

@@ -26,7 +26,7 @@ INTERRUPTED = 130
 
 def fail(message: str, code: int) -> NoReturn:
     """Ends the command with one line on standard error."""
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
     raise SystemExit(code)
 
 
@@ -35,6 +35,8 @@ def user_errors() -> Iterator[None]:
     """Inside, a ValueError or a file that cannot be used is the user's: one line, exit code 2."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody's error; see `run`
     except ValueError as error:
         fail(str(error), BAD_INPUT)
     except OSError as error:
@@ -59,6 +61,18 @@ def parser(doc: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
+
+
+def check_positive(flags: argparse.Namespace, *names: str) -> None:
+    """Refuses flags that were given and are less than 1.
+
+    Raises:
+      ValueError: naming the first.
+    """
+    for name in names:
+        value = getattr(flags, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name}={value} must be at least 1.")
 
 
 def add_cache_dir(arguments: argparse.ArgumentParser) -> None:

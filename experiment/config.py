@@ -102,8 +102,9 @@ class ExperimentConfig:
     evaluation: EvaluationConfig
 
     def __post_init__(self) -> None:
-        self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
+        _require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
         _check_data(self.data)
+        self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
         _check_positive("train", self.train, except_for=("label_smoothing",))
         _check_positive("decode", self.decode, except_for=("length_penalty", "max_extra_tokens"))
         _require(
@@ -114,6 +115,10 @@ class ExperimentConfig:
             self.train.tokens_per_batch >= self.longest_row,
             f"train.tokens_per_batch={self.train.tokens_per_batch} must hold a row of "
             f"{self.longest_row} tokens. Raise it, or shorten the rows of data.",
+        )
+        translated = self.evaluation.validation_sentences
+        _require(
+            translated >= 0, f"evaluation.validation_sentences={translated} must be at least 0."
         )
         kept, averaged = self.train.keep_checkpoints, self.evaluation.average_checkpoints
         _require(
@@ -151,7 +156,8 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
         left_over = values(argv)[1:]
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(_one_line(error)) from None
-    _require(not left_over, f"{left_over[:1]} is no flag. Settings look like --config.seed=1.")
+    if left_over:
+        raise ValueError(f"{left_over[0]!r} is no flag. Settings look like --config.seed=1.")
     return from_mapping(ExperimentConfig, values.config.to_dict())
 
 
@@ -196,6 +202,7 @@ def _check_data(data: DataConfig) -> None:
         data.batching in BATCHINGS,
         f"data.batching={data.batching!r} must be one of {', '.join(BATCHINGS)}.",
     )
+    _require(data.vocab_size > 0, f"data.vocab_size={data.vocab_size} must be greater than 0.")
     lengths = data.bucket_lengths
     _require(
         bool(lengths) and list(lengths) == sorted(set(lengths)) and lengths[0] > 0,
@@ -230,6 +237,8 @@ def _require(condition: bool, message: str) -> None:
 
 def _configs_beside(path: str) -> str:
     folder = pathlib.Path(path).parent
+    if pathlib.Path(path).is_dir():
+        folder = pathlib.Path(path)
     names = [file.stem for file in sorted(folder.glob("*.py")) if file.stem != "__init__"]
     near = difflib.get_close_matches(pathlib.Path(path).stem, names, 1) or names
     return f" {folder} has: {', '.join(near)}." if near else ""
@@ -237,12 +246,18 @@ def _configs_beside(path: str) -> str:
 
 def _one_line(error: BaseException) -> str:
     """Returns what absl and ml_collections say, in our words or at least in one line."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        return f"{'--' + error.flagname!r} is no flag. Settings look like --config.seed=1."
     message = str(error.args[0] if error.args else error).replace("\\n", "\n")
     wrong_type = re.match(r"flag --config\.(\S+?)=(.*): (invalid|could not convert)", message)
     if wrong_type:
         kind = "a whole number" if wrong_type[3] == "invalid" else "a number"
         return f"{wrong_type[1]}={wrong_type[2]!r} must be {kind}."
+    below_a_value = re.search(r"does not exist .* Attempting to lookup: (\S+)", message)
+    if below_a_value:
+        return f"config has no setting {below_a_value[1]!r}."
     first, *rest = (line.strip(" '\"\\") for line in message.split("\n"))
-    if rest and rest[0].startswith("Did you mean"):
-        return f"config has no setting {first!r}. {rest[0]}?".replace("??", "?")
+    if isinstance(error, AttributeError | KeyError):
+        near = [f"{line}?".replace("??", "?") for line in rest if line.startswith("Did you mean")]
+        return " ".join([f"config has no setting {first!r}.", *near])
     return " ".join([first, *rest])

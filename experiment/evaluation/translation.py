@@ -54,11 +54,12 @@ class Translator:
     ) -> list[list[Translation]]:
         """Returns each line's hypotheses, best first, `beam_size` at most.
 
-        An empty line becomes one empty translation. `progress` is told how many lines are done.
+        A line with nothing to read in it becomes one empty translation. `progress` is told how
+        many lines are done.
         """
         encoded = self._vocabulary.encode_all(lines)
         results = [[Translation("", 0.0)] for _ in lines]
-        wanted = [i for i, line in enumerate(lines) if line.strip()]
+        wanted = [i for i, ids in enumerate(encoded) if ids != [EOS_ID]]
         done = len(lines) - len(wanted)
         for indices, source in self._batches(encoded, wanted):
             limits = (source != PAD_ID).sum(1) + self._config.max_extra_tokens
@@ -92,10 +93,18 @@ class Translator:
 
     def _read(self, found: Hypotheses, row: int) -> list[Translation]:
         return [
-            Translation(self._vocabulary.decode(found.tokens[row, rank]), float(score))
+            Translation(
+                _in_one_line(self._vocabulary.decode(found.tokens[row, rank].tolist())),
+                float(score),
+            )
             for rank, score in enumerate(found.scores[row])
             if found.lengths[row, rank] > 0
         ]
+
+
+def _in_one_line(text: str) -> str:
+    """Returns the text without the line breaks that a model may spell byte by byte."""
+    return text.replace("\r", " ").replace("\n", " ")
 
 
 def _padded_rows(rows: int, full: int) -> int:

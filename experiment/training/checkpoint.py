@@ -5,31 +5,52 @@ record of what the numbers mean: resolved config, vocabulary, fingerprint of the
 lie apart so that translating with a model does not read what only training needs.
 """
 
+import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import LatestN
+from orbax.checkpoint.checkpoint_managers import PreservationPolicy
 
 from experiment.training.loss import Params
 from experiment.training.state import TrainState
 
 
+@dataclasses.dataclass
+class _Newest(PreservationPolicy):
+    """Keeps the newest `count` of the steps at multiples of `every`, the last one among them.
+
+    The last step is kept wherever it lies, and dropped later if it is no multiple: it was saved
+    because the run was asked to stop. So a resumed run leaves the same checkpoints as one that
+    never stopped, and their mean is the same.
+    """
+
+    count: int
+    every: int
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        regular = [step for step in steps if step % self.every == 0 or step == steps[-1]]
+        return [step in regular[-self.count :] for step in steps]
+
+
 class Checkpoints:
     """The checkpoints of one workdir: steps, newest last."""
 
-    def __init__(self, directory: pathlib.Path, *, keep: int | None = None) -> None:
+    def __init__(self, directory: pathlib.Path, *, keep: int | None = None, every: int = 1) -> None:
         """Opens `directory`; with `keep` for writing, where only the newest `keep` stay.
 
-        Without `keep` nothing is created or deleted.
+        `every` is how many steps lie between those that are meant to stay; the newest one stays in
+        any case. Without `keep` nothing is created or deleted.
         """
         if keep is None:
             options = ocp.CheckpointManagerOptions(read_only=True)
         else:
             options = ocp.CheckpointManagerOptions(
-                preservation_policy=LatestN(keep), cleanup_tmp_directories=True
+                preservation_policy=_Newest(keep, every), cleanup_tmp_directories=True
             )
         self._directory = directory.resolve()
         self._manager = ocp.CheckpointManager(self._directory, options=options)

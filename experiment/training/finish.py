@@ -3,7 +3,7 @@
 import pathlib
 import subprocess
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from experiment.config import EvaluationConfig
 from experiment.training.loop import Loop
@@ -13,6 +13,7 @@ from experiment.training.workdir import write_json
 SAMPLES = 4
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """What scores parameters on sentence pairs."""
 

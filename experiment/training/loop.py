@@ -1,6 +1,5 @@
 """The training loop: a batch, a step, then what is due."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -42,7 +41,7 @@ class Loop:
         self._state = placement.place_state(run.state)
         self._unfetched: list[dict[str, jax.Array]] = []
         self._compiled: set[tuple[int, ...]] = set()
-        self._logged_at = time.monotonic()
+        self._logged = (run.target_tokens, run.clock.seconds()["training"])
 
     def run_to_end(self, batches: Iterable[Batch]) -> None:
         """Takes one step a batch, from `run.step` to the configured last one.
@@ -92,6 +91,13 @@ class Loop:
             self.run.since_log.append(values)
             self.run.target_tokens += int(values["target_tokens"])
         self._unfetched.clear()
+        # Before anything is logged or saved: a checkpoint never holds what cannot be trained on.
+        if not all(np.isfinite(metrics[name]) for metrics in self.run.since_log for name in MEANS):
+            raise FloatingPointError(
+                f"The loss or its gradient is not finite within the {len(self.run.since_log)} "
+                f"steps up to {self.run.step}. The checkpoints before are intact. Lower "
+                "train.learning_rate_scale or raise train.warmup_steps, in another --workdir."
+            )
 
     def _log(self) -> None:
         self._fetch_metrics()
@@ -101,14 +107,10 @@ class Loop:
             name: float(np.average([metrics[name] for metrics in steps], weights=tokens))
             for name in MEANS
         }
-        if not np.isfinite(means["loss"]):
-            raise FloatingPointError(
-                f"The loss is {means['loss']} within the {len(steps)} steps up to {step}. The "
-                "checkpoints before are intact. Lower train.learning_rate_scale or raise "
-                "train.warmup_steps, in another --workdir."
-            )
-        seconds = self.run.clock.seconds()["total"]
-        rate = sum(tokens) / (time.monotonic() - self._logged_at)
+        clock = self.run.clock.seconds()
+        seconds, now = clock["total"], (self.run.target_tokens, clock["training"])
+        rate = (now[0] - self._logged[0]) / (now[1] - self._logged[1])
+        self._logged = now
         timing = {"target_tokens_per_second": rate, "seconds": seconds}
         self.run.log.write("train", step, {**means, **timing})
         left = seconds / step * (self.config.num_steps - step)
@@ -118,7 +120,6 @@ class Loop:
             f"{duration(seconds)} gone, {duration(left)} left"
         )
         self.run.since_log.clear()
-        self._logged_at = time.monotonic()
 
     def _evaluate(self) -> None:
         self._fetch_metrics()
@@ -130,20 +131,18 @@ class Loop:
         self.run.log.write("validation", step, {**scores, "seconds": seconds})
         shown = [f"{name} {value:.2f}" for name, value in scores.items() if type(value) is float]
         self.progress.say(f"step {step:,}  {duration(seconds)}  validation: {'  '.join(shown)}")
-        self._logged_at = time.monotonic()
 
     def _save(self) -> None:
         self._fetch_metrics()
         self.progress.update(f"step {self.run.step:,}: saving ...")
         with self.run.clock.phase("saving"):
             progress = {
-                "since_log": self.run.since_log,
+                "since_log": list(self.run.since_log),  # it is written while the loop goes on
                 "target_tokens": self.run.target_tokens,
                 "seconds": self.run.clock.seconds(),
             }
             state = self._placement.fetch(self._state)
             self.run.checkpoints.save(state, {**self.run.record, **progress})
-        self._logged_at = time.monotonic()
 
     def _headline(self) -> str:
         begin = f"goes on after step {self.run.step:,}" if self.run.step else "starts"

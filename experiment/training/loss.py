@@ -30,7 +30,9 @@ def _log_partition(logits: Float[Array, "*N V"]) -> Float[Array, "*N"]:
 
 @jax.custom_vjp
 def cross_entropy(
-    logits: Float[Array, "*N V"], labels: Int[Array, "*N"], smoothing: float
+    logits: Float[Array, "*N V"],
+    labels: Int[Array, "*N"],
+    smoothing: float | Float[Array, ""],
 ) -> tuple[Float[Array, "*N"], Float[Array, "*N"]]:
     """Returns each token's cross-entropy with smoothed labels, and with the plain ones, in nats.
 
@@ -41,7 +43,7 @@ def cross_entropy(
     return _forward(logits, labels, smoothing)[0]
 
 
-def _forward(logits: Array, labels: Array, smoothing: float) -> tuple[Any, Any]:
+def _forward(logits: Array, labels: Array, smoothing: float | Array) -> tuple[Any, Any]:
     log_partition = _log_partition(logits)
     of_label = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
     nll = log_partition - of_label

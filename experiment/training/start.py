@@ -38,11 +38,17 @@ def open_run(
     """Returns the run of `workdir`, at its newest checkpoint or, if there is none, from `init`.
 
     Raises:
-      ValueError: if the checkpoint was trained on other data; nothing is changed then.
+      ValueError: if the checkpoint was trained on other data, or for more steps; nothing is
+        changed then.
     """
     fingerprint = data.fingerprint
     state, kept = _newest(workdir, init)
     check_same_data(kept.get("fingerprint", {}), fingerprint)
+    if state.step > config.train.num_steps:
+        raise ValueError(
+            f"{workdir.path} is at step {state.step}, beyond train.num_steps="
+            f"{config.train.num_steps}. Raise it, or choose another --workdir."
+        )
     workdir.write_config(config.resolved())
     data.vocabulary.save(workdir.vocabulary)
     step = int(state.step)
@@ -57,7 +63,9 @@ def open_run(
         },
         since_log=kept.get("since_log", []),
         target_tokens=kept.get("target_tokens", 0),
-        checkpoints=Checkpoints(workdir.checkpoints, keep=config.train.keep_checkpoints),
+        checkpoints=Checkpoints(
+            workdir.checkpoints, keep=config.train.keep_checkpoints, every=config.train.save_every
+        ),
         log=MetricsLog(workdir.metrics, step=step),
         clock=Clock(kept.get("seconds")),
     )
@@ -67,8 +75,10 @@ def _newest(workdir: Workdir, init: Callable[[], TrainState]) -> tuple[TrainStat
     if workdir.checkpoints.is_dir():
         checkpoints = Checkpoints(workdir.checkpoints)
         steps = checkpoints.steps()
-        if steps:
-            return checkpoints.restore(steps[-1], jax.eval_shape(init))
+        found = checkpoints.restore(steps[-1], jax.eval_shape(init)) if steps else None
+        checkpoints.close()
+        if found:
+            return found
     return jax.tree.map(np.asarray, jax.jit(init)()), {}
 
 

@@ -35,9 +35,11 @@ class Workdir:
         Raises:
           ValueError: naming the first key that differs, with both values.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"--workdir={self.path} must be a folder; it is a file. Name another.")
         if not self.config.exists():
             return
-        stored = flatten(json.loads(self.config.read_text()))
+        stored = flatten(read_json(self.config))
         now = flatten(resolved)
         for key in sorted(stored.keys() | now.keys()):
             if key.startswith(CHANGEABLE):
@@ -64,14 +66,29 @@ class Workdir:
                 f"{self.path} holds no run (no config.json). Train one with "
                 f"`python train.py --workdir={self.path}`, or name another --workdir."
             )
-        return json.loads(self.config.read_text())
+        return read_json(self.config)
 
     def results_after(self, num_steps: int) -> dict[str, Any] | None:
-        """Returns the results of the run if it is finished after `num_steps`, else None."""
+        """Returns the results of the run if it has finished `num_steps` or more, else None."""
         if not self.results.exists():
             return None
-        results: dict[str, Any] = json.loads(self.results.read_text())
-        return results if results["step"] == num_steps else None
+        results = read_json(self.results)
+        return results if results["step"] >= num_steps else None
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what a JSON file holds.
+
+    Raises:
+      ValueError: naming the file, if it is not JSON.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not JSON any more ({error}). Choose another --workdir."
+        ) from error
+    return content
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:

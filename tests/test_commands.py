@@ -1,0 +1,473 @@
+"""The three commands, end to end, on a made-up language."""
+
+import functools
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+import evaluate
+import train
+import translate
+from experiment.analysis import runs
+from experiment.training import read_metrics
+
+ROOT = pathlib.Path(__file__).parent.parent
+STEPS = 300
+WORDS = {"ka": "Baum", "lu": "Haus", "mi": "Hund", "no": "Katze", "pe": "grün", "ri": "groß"}
+TINY = {
+    "data.vocab_size": 300,
+    "data.packed_length": 16,
+    "data.bucket_lengths": "(8,16)",
+    "model.d_model": 16,
+    "model.d_ff": 32,
+    "model.num_heads": 2,
+    "model.num_layers": 1,
+    "train.tokens_per_batch": 64,
+    "train.warmup_steps": 20,
+    "train.num_steps": STEPS,
+    "train.log_every": 7,
+    "train.evaluate_every": 150,
+    "train.save_every": 40,
+    "train.keep_checkpoints": 3,
+    "decode.beam_size": 2,
+    "decode.max_extra_tokens": 4,
+    "decode.sentences_per_batch": 4,
+    "evaluation.validation_sentences": 2,
+    "evaluation.average_checkpoints": 3,
+}
+# Nothing of the session that tests: one CPU device, whatever there is.
+ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+
+
+def write_corpus(folder):
+    """Sentences of made-up words; their translation stands backwards."""
+    words = random.Random(0)
+    folder.mkdir()
+    for split, pairs in (("train", 40), ("validation", 3), ("test", 4)):
+        sources = [words.choices(list(WORDS), k=words.randint(1, 4)) for _ in range(pairs)]
+        targets = [[WORDS[word] for word in reversed(source)] for source in sources]
+        for language, sentences in (("en", sources), ("de", targets)):
+            text = "".join(f"{' '.join(sentence)}\n" for sentence in sentences)
+            (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
+    return folder
+
+
+def training(corpus, workdir, cache, **changes):
+    """The arguments of `train.py`; `model__d_ff=64` changes a setting."""
+    settings = {**TINY, **{name.replace("__", "."): value for name, value in changes.items()}}
+    return [
+        f"--config={ROOT / 'configs' / 'parallel_text.py'}",
+        f"--config.data.dir={corpus}",
+        *(f"--config.{name}={value}" for name, value in settings.items()),
+        f"--workdir={workdir}",
+        f"--cache_dir={cache}",
+    ]
+
+
+def command(script, *arguments, stdin="", code=0):
+    """What a command left: what it printed and said."""
+    ended = subprocess.run(
+        [sys.executable, ROOT / script, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert ended.returncode == code, ended.stderr
+    return ended
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the corpus, the cache, and the run."""
+    folder = tmp_path_factory.mktemp("commands")
+    write_corpus(folder / "corpus")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(place):
+    return functools.partial(training, place / "corpus", cache=place / "cache")
+
+
+@pytest.fixture(scope="module")
+def trained(place, arguments):
+    """What the command said that trained the run, without being stopped."""
+    return command("train.py", *arguments(workdir=place / "run"))
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Keeps from the other tests what commands change of the process they run in."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def test_training_leaves_what_is_promised(place, trained):
+    assert sorted(path.name for path in (place / "run").iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "metrics.jsonl",
+        "results.json",
+        "tensorboard",
+        "vocabulary.model",
+    ]
+    steps = sorted(int(path.name) for path in (place / "run" / "checkpoints").iterdir())
+    assert steps == [240, 280, 300]
+
+
+def test_results_are_printed_and_kept(place, trained):
+    results = json.loads((place / "run" / "results.json").read_text())
+    assert json.loads(trained.stdout) == results
+    scores = {"bleu", "chrf", "exact_match", "perplexity", "bleu_signature", "chrf_signature"}
+    about = {"step", "train_seconds", "target_tokens_per_second", "num_params", "commit"}
+    assert results.keys() >= scores | about
+    assert (results["step"], results["sentences"]) == (STEPS, 4)
+    assert results["averaged_steps"] == [240, 280, 300]
+
+
+def test_training_learns(place, trained):
+    losses = [
+        line["nll"] for line in read_metrics(place / "run" / "metrics.jsonl") if "nll" in line
+    ]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_config_that_was_run_is_written_down(place, trained):
+    config = json.loads((place / "run" / "config.json").read_text())
+    assert config["model"]["d_model"] == 16
+    assert config["data"]["bucket_lengths"] == [8, 16]
+
+
+def test_same_command_again_only_prints_the_results(place, trained, arguments):
+    before = contents(place)
+    again = command("train.py", *arguments(workdir=place / "run"))
+    assert json.loads(again.stdout) == json.loads(trained.stdout)
+    assert again.stderr == f"{place / 'run'} is finished:\n"
+    assert contents(place) == before
+
+
+def test_more_steps_go_on_from_the_last(place, trained, arguments, tmp_path):
+    shutil.copytree(place / "run", tmp_path / "run")
+    more = command("train.py", *arguments(workdir=tmp_path / "run", train__num_steps=STEPS + 2))
+    assert f"goes on after step {STEPS}, {STEPS + 2} steps in all" in more.stderr
+    assert json.loads(more.stdout)["step"] == STEPS + 2
+
+
+@pytest.mark.slow
+def test_stopped_by_ctrl_c_it_ends_as_if_never_stopped(place, trained, arguments, tmp_path):
+    wanted = arguments(workdir=tmp_path / "run")
+    with (tmp_path / "said").open("w+") as said:
+        running = subprocess.Popen(
+            [sys.executable, ROOT / "train.py", *wanted],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=ENVIRONMENT,
+        )
+        try:
+            metrics = tmp_path / "run" / "metrics.jsonl"
+            while running.poll() is None and not (metrics.exists() and metrics.read_text()):
+                time.sleep(0.005)
+            running.send_signal(signal.SIGINT)
+            printed, _ = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert (running.returncode, printed) == (42, b"")
+    *_, asked, last = (tmp_path / "said").read_text().splitlines()
+    assert "SIGINT: saving, then stopping." in (tmp_path / "said").read_text()
+    assert last.endswith("; the same command goes on from there.")
+    assert "Traceback" not in asked
+    stopped_at = runs.load(tmp_path / "run").steps[0]
+    assert 0 < stopped_at < STEPS
+
+    resumed = json.loads(command("train.py", *wanted).stdout)
+    straight = json.loads(trained.stdout)
+    times = {"seconds", "train_seconds", "target_tokens_per_second", "commit"}
+    assert {name: value for name, value in resumed.items() if name not in times} == {
+        name: value for name, value in straight.items() if name not in times
+    }
+    ours, theirs = (runs.load(folder / "run").params for folder in (tmp_path, place))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+LINES = ["ka lu", "", "mi", "no pe ri ka", "   ", "lu"]
+
+
+def test_translating_keeps_the_lines(place, trained):
+    ended = command(
+        "translate.py",
+        f"--workdir={place / 'run'}",
+        f"--cache_dir={place / 'cache'}",
+        stdin="".join(f"{line}\n" for line in LINES),
+    )
+    *found, rest = ended.stdout.split("\n")
+    assert rest == ""
+    assert [bool(line) for line in found] == [bool(line.strip()) for line in LINES]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def translations(place, trained, in_this_process, monkeypatch, capsys, tmp_path):
+    """What `translate.py` prints of some bytes, in this process."""
+
+    def translations(text, *flags):
+        (tmp_path / "input").write_bytes(text)
+        with (tmp_path / "input").open() as stream:
+            monkeypatch.setattr(sys, "stdin", stream)
+            translate.main([f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}", *flags])
+        return capsys.readouterr().out.split("\n")[:-1]
+
+    return translations
+
+
+def test_n_best_gives_so_many_lines_with_scores(translations):
+    text = b"ka lu\n\nno pe"  # the last line has no end
+    best, two = translations(text), translations(text, "--n_best=2", "--scores")
+    assert len(best) == 3
+    assert len(two) == 6
+    scores, texts = zip(*(line.split("\t") for line in two), strict=True)
+    assert list(texts[::2]) == best
+    assert float(scores[0]) >= float(scores[1])
+    assert (scores[2:4], texts[2:4]) == (("0.0000", ""), ("", ""))
+
+
+def test_nothing_in_is_nothing_out(translations):
+    assert translations(b"") == []
+
+
+def test_input_that_is_not_utf_8_is_refused_with_its_line(translations, capsys):
+    with pytest.raises(SystemExit) as ended:
+        translations(b"ka\n\xff\n")
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: standard input, line 2, byte 1: not UTF-8 (byte 0xff).")
+
+
+def test_evaluating_the_test_split_again_gives_its_results(place, trained):
+    ended = command("evaluate.py", f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}")
+    scores, results = json.loads(ended.stdout), json.loads(trained.stdout)
+    for name in ("bleu", "chrf", "exact_match", "bleu_signature", "split", "sentences"):
+        assert scores[name] == results[name]
+    assert scores["nll"] == pytest.approx(results["nll"], rel=1e-5)
+    assert scores["steps"] == results["averaged_steps"]
+
+
+def test_evaluating_files_is_evaluating_what_is_in_them(place, trained, in_this_process, capsys):
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}", "--average=1"]
+    evaluate.main([*where, "--split=validation"])
+    split = json.loads(capsys.readouterr().out)
+    files = [place / "corpus" / f"validation.{language}" for language in ("en", "de")]
+    evaluate.main([*where, f"--source={files[0]}", f"--reference={files[1]}"])
+    of_files = json.loads(capsys.readouterr().out)
+    assert split.pop("split") == "validation"
+    assert [of_files.pop(name) for name in ("source", "reference")] == [str(f) for f in files]
+    assert of_files == split
+    assert split["steps"] == [STEPS]
+
+
+@pytest.mark.parametrize("script", [train, translate, evaluate])
+def test_help_teaches_by_example(script, capsys):
+    with pytest.raises(SystemExit) as ended:
+        script.main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert f"    python {script.__name__}.py --" in said.replace("echo", "    echo")
+    for flag in ("--workdir", "--cache_dir"):
+        assert flag in said
+
+
+def contents(folder):
+    """Every file, with when it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def refusal(capsys, script, argv):
+    """The one line in which a command refuses bad input."""
+    with pytest.raises(SystemExit) as ended:
+        script.main([str(argument) for argument in argv])
+    printed, said = capsys.readouterr()
+    assert (ended.value.code, printed) == (2, "")
+    *before, last = said.splitlines()
+    assert last.startswith("error: ")
+    assert not any("error" in line or "Traceback" in line for line in before)
+    return last.removeprefix("error: ")
+
+
+def test_bad_input_of_a_real_process_is_one_line_and_exit_code_2(tmp_path):
+    ended = command("train.py", "--config.model.num_head=2", f"--workdir={tmp_path}/run", code=2)
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        "error: config has no setting 'num_head'. "
+        'Did you mean "num_heads" instead of "num_head"?\n'
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model.num_head": 2}, "config has no setting 'num_head'."),
+        ({"model.num_heads": "two"}, "model.num_heads='two' must be a whole number."),
+        (
+            {"model.num_heads": 3},
+            "model.d_model=16 must be divisible by model.num_heads=3 (remainder 1).",
+        ),
+        (
+            {"train.tokens_per_batch": 32},
+            "train.tokens_per_batch gives batches of 2 rows, fewer than the 4 devices.",
+        ),
+        ({"evaluation.average_checkpoints": 4}, "evaluation.average_checkpoints=4 must be between"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_written(
+    tmp_path, capsys, change, message
+):
+    corpus = write_corpus(tmp_path / "corpus")
+    before = contents(tmp_path)
+    argv = training(corpus, tmp_path / "run", tmp_path / "cache", **change)
+    assert refusal(capsys, train, argv).startswith(message)
+    assert contents(tmp_path) == before
+
+
+def test_config_that_is_not_there_names_those_that_are(tmp_path, capsys):
+    path = ROOT / "configs" / "number.py"
+    said = refusal(capsys, train, [f"--config={path}", f"--workdir={tmp_path / 'run'}"])
+    assert said == f"--config={path} is not a file. {ROOT / 'configs'} has: numbers."
+
+
+def without(corpus, name):
+    (corpus / name).unlink()
+
+
+def write(corpus, **files):
+    for name, content in files.items():
+        (corpus / name.replace("_", ".")).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (shutil.rmtree, "data.dir={0} must be a folder with files such as train.en and train.de"),
+        (
+            lambda corpus: [without(corpus, f"validation.{language}") for language in ("en", "de")],
+            "The corpus has no split 'validation'. It has: test, train.",
+        ),
+        (
+            lambda corpus: without(corpus, "test.de"),
+            "{0}/test.en must have a counterpart, but {0}/test.de is missing.",
+        ),
+        (
+            lambda corpus: write(corpus, train_en=b"ka\nlu\nmi\n"),
+            "Both languages must have as many lines: {0}/train.de has 40 and {0}/train.en has 3.",
+        ),
+        (
+            lambda corpus: write(corpus, test_en=b"ka\nl\xffu\nmi\nno\n"),
+            "{0}/test.en, line 2, byte 2: not UTF-8 (byte 0xff).",
+        ),
+        (
+            lambda corpus: write(corpus, train_en=b"", train_de=b""),
+            "{0}/train.de and {0}/train.en must have at least one pair of sentences",
+        ),
+        (
+            lambda corpus: write(corpus, train_en=b"ka " * 20 + b"\n", train_de=b"Baum\n"),
+            "No pair is left to train on: all 1 are longer than a row. Use longer rows.",
+        ),
+    ],
+)
+def test_text_that_cannot_be_trained_on_is_refused_by_name(
+    tmp_path, in_this_process, capsys, spoil, message
+):
+    corpus = write_corpus(tmp_path / "corpus")
+    spoil(corpus)
+    before = contents(tmp_path)
+    argv = training(corpus, tmp_path / "run", tmp_path / "cache")
+    assert refusal(capsys, train, argv).startswith(message.format(corpus))
+    written = contents(tmp_path).keys() - before.keys()
+    assert all(path.is_relative_to(tmp_path / "cache") for path in written)
+
+
+def test_run_of_another_config_is_refused_by_what_differs(place, trained, arguments, capsys):
+    before = contents(place)
+    other = arguments(workdir=place / "run", model__d_ff=64, seed=1)
+    assert refusal(capsys, train, other) == (
+        f"{place / 'run'} was trained with model.d_ff=32, this config has 64. "
+        "Choose another --workdir."
+    )
+    assert contents(place) == before
+
+
+@pytest.mark.parametrize("script", [translate, evaluate])
+def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
+    said = refusal(capsys, script, [f"--workdir={tmp_path}", f"--cache_dir={tmp_path / 'cache'}"])
+    assert said.startswith(f"{tmp_path} holds no run (no config.json). Train one with `python ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "message"),
+    [
+        (
+            translate,
+            ["--n_best=3"],
+            "--n_best=3 cannot be more than the beam of 2. Use --beam_size=3.",
+        ),
+        (translate, ["--n_best=0"], "--n_best=0 must be at least 1."),
+        (translate, ["--average=-1"], "--average=-1 must be at least 1."),
+        (translate, ["--beam_size=0"], "--beam_size=0 must be at least 1."),
+        (evaluate, ["--beam_size=0"], "--beam_size=0 must be at least 1."),
+        (evaluate, ["--average=0"], "--average=0 must be at least 1."),
+        (
+            evaluate,
+            ["--source=news.en"],
+            "--source and --reference go together: give both, or --split.",
+        ),
+        (
+            evaluate,
+            ["--source=news.en", "--reference=news.de"],
+            "news.en must be a text file, but it does not exist.",
+        ),
+        (
+            evaluate,
+            ["--split=news"],
+            "The corpus has no split 'news'. It has: test, train, validation.",
+        ),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(
+    place, trained, in_this_process, capsys, script, flags, message
+):
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
+    assert refusal(capsys, script, [*where, *flags]) == message
+
+
+def test_reader_that_goes_away_is_no_fault(place, trained, arguments):
+    """As `head` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, ROOT / "train.py", *arguments(workdir=place / "run")],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, f"{place / 'run'} is finished:\n")

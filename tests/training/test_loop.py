@@ -1,0 +1,263 @@
+import functools
+import json
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiment.data import training_batches
+from experiment.training import (
+    Loop,
+    Placement,
+    Preempted,
+    Progress,
+    TrainState,
+    adam,
+    batch_loss,
+    finish,
+    init_state,
+    loss_of,
+    read_metrics,
+    train_step,
+)
+from experiment.training.loop import STEPS_AHEAD
+from model.transformer import Transformer
+from tests.made_up import V, bigram, config, training_data
+from tests.training.opened import opened
+
+CONFIG = config()
+MODEL = Transformer(CONFIG.model.transformer(V))
+OPTIMIZER = adam(CONFIG)
+INIT = functools.partial(init_state, MODEL, OPTIMIZER, jax.random.key(0))
+ONE_DEVICE = Placement(jax.devices()[:1])
+STEP = ONE_DEVICE.compile_train_step(
+    functools.partial(
+        train_step, loss_fn=loss_of(MODEL, CONFIG.train.label_smoothing), optimizer=OPTIMIZER
+    )
+)
+TIMES = {"seconds", "target_tokens_per_second"}
+
+
+def evaluate(params):
+    """A score that tells parameters apart."""
+    return {"score": float(sum(np.abs(leaf).sum(dtype=float) for leaf in jax.tree.leaves(params)))}
+
+
+def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE):
+    return Loop(
+        step_fn=step_fn,
+        placement=placement,
+        rng=jax.random.key(1),
+        config=config.train,
+        evaluate=evaluate,
+        run=run,
+        progress=Progress(),
+    )
+
+
+def batches_of(run, config=CONFIG, *, stop_after=None):
+    """The batches from where the run stands; SIGTERM comes while step `stop_after` is taken."""
+    data = training_data(config)
+    count = config.train.num_steps - run.step
+    batches = training_batches(data.train, data.plan, start_step=run.step, num_steps=count)
+    for step, batch in enumerate(batches, run.step + 1):
+        if step == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield batch
+
+
+def what_it_left(run):
+    """Everything a run comes to, times aside."""
+    lines = [
+        {name: value for name, value in line.items() if name not in TIMES}
+        for line in read_metrics(run.workdir.metrics)
+    ]
+    steps = run.checkpoints.steps()
+    state, record = run.checkpoints.restore(steps[-1], jax.eval_shape(INIT))
+    assert record["since_log"] == []
+    return lines, steps, record["target_tokens"], state
+
+
+def trained(path, *, stops=()):
+    for stop in stops:
+        with opened(path, CONFIG, INIT) as run:
+            with pytest.raises(Preempted, match=f"stopped and saved after step {stop}"):
+                looped(run).run_to_end(batches_of(run, stop_after=stop))
+            assert run.checkpoints.steps()[-1] == stop
+    with opened(path, CONFIG, INIT) as run:
+        assert run.step == (stops[-1] if stops else 0)
+        looped(run).run_to_end(batches_of(run))
+        return what_it_left(run)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """What a run of 10 steps leaves that was never stopped."""
+    return trained(tmp_path_factory.mktemp("straight"))
+
+
+def test_what_is_due_is_logged_evaluated_and_saved(straight):
+    lines, steps, _, state = straight
+    assert [(line["kind"], line["step"]) for line in lines] == [
+        ("train", 3),
+        ("validation", 5),
+        ("train", 6),
+        ("train", 9),
+        ("train", 10),
+        ("validation", 10),
+    ]
+    assert steps == [8, 10]
+    assert state.step == 10
+
+
+@pytest.mark.parametrize("stops", [(5,), (9,), (1, 7, 8), (10,)])
+def test_stopped_and_resumed_run_is_the_one_that_never_stopped(tmp_path, straight, stops):
+    lines, steps, target_tokens, state = trained(tmp_path, stops=stops)
+    assert lines == straight[0]
+    assert steps == straight[1]
+    assert target_tokens == straight[2]
+    assert jax.tree.structure(state) == jax.tree.structure(straight[3])
+    jax.tree.map(np.testing.assert_array_equal, state, straight[3])
+
+
+def test_logged_loss_is_the_mean_over_target_tokens(tmp_path):
+    def step_fn(state, batch, rng):
+        number = state.step + jnp.float32(1)
+        metrics = {"loss": number, "nll": 2 * number, "gradient_norm": number}
+        return state._replace(step=state.step + 1), {**metrics, "target_tokens": 10 * number}
+
+    with opened(tmp_path, CONFIG, blank) as run:
+        looped(run, step_fn=jax.jit(step_fn)).run_to_end(batches_of(run))
+        first = read_metrics(run.workdir.metrics)[0]
+    # Steps 1, 2 and 3 have losses 1, 2 and 3 over 10, 20 and 30 tokens.
+    assert (first["step"], first["loss"], first["nll"]) == (3, 140 / 60, 280 / 60)
+    assert run.target_tokens == 550
+
+
+def blank():
+    return TrainState(jnp.int32(0), {"table": jnp.zeros((V, V))}, ())
+
+
+def test_run_goes_on_with_another_number_of_devices(tmp_path):
+    loss_fn = functools.partial(batch_loss, apply_fn=bigram, label_smoothing=0.1)
+    step_fn = functools.partial(train_step, loss_fn=loss_fn, optimizer=OPTIMIZER)
+
+    def init():
+        return blank()._replace(opt_state=OPTIMIZER.init(blank().params))
+
+    def params_after(path, devices, *, stop_after=None):
+        placement = Placement(jax.devices()[:devices])
+        with opened(path, CONFIG, init) as run:
+            loop = looped(run, CONFIG, placement.compile_train_step(step_fn), placement)
+            try:
+                loop.run_to_end(batches_of(run, stop_after=stop_after))
+            except Preempted:
+                return None
+            return run.checkpoints.restore_params(10, jax.eval_shape(init).params)["table"]
+
+    params_after(tmp_path / "moved", 1, stop_after=5)
+    moved, stayed = (params_after(tmp_path / name, n) for name, n in (("moved", 4), ("stayed", 1)))
+    np.testing.assert_allclose(moved, stayed, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("measured", ["loss", "gradient_norm"])
+def test_what_is_not_finite_ends_the_run_before_it_is_saved(tmp_path, measured):
+    def step_fn(state, batch, rng):
+        metrics = dict.fromkeys(("loss", "nll", "gradient_norm", "target_tokens"), jnp.float32(1))
+        metrics[measured] = jnp.where(state.step == 6, jnp.nan, 1.0)
+        return state._replace(step=state.step + 1), metrics
+
+    settings = config(train={"log_every": 100})
+    with opened(tmp_path, settings, blank) as run:
+        with pytest.raises(FloatingPointError) as raised:
+            looped(run, settings, jax.jit(step_fn)).run_to_end(batches_of(run))
+        assert run.checkpoints.steps() == [4]
+    assert str(raised.value) == (
+        "The loss or its gradient is not finite within the 8 steps up to 8. The checkpoints before "
+        "are intact. Lower train.learning_rate_scale or raise train.warmup_steps, in another "
+        "--workdir."
+    )
+
+
+class Pending:
+    """A number that some device is still computing."""
+
+    def __init__(self, done):
+        self._done = done
+
+    def block_until_ready(self):
+        self._done.add(self)
+        return self
+
+
+def test_few_steps_are_handed_out_before_the_first_is_done(tmp_path):
+    """So a request to stop never waits for more than those few."""
+    handed, done, ahead = [], set(), []
+
+    def step_fn(state, batch, rng):
+        handed.append(Pending(done))
+        return state, {"loss": handed[-1]}
+
+    def batches(run):
+        for batch in batches_of(run):
+            ahead.append(len(handed) - len(done))
+            yield batch
+
+    never = ("num_steps", "log_every", "evaluate_every", "save_every")
+    settings = config(train=dict.fromkeys(never, 1_000))
+    with opened(tmp_path, settings, blank) as run:
+        looped(run, settings, step_fn).run_to_end(batches(run))
+    assert len(handed) == 10
+    assert max(ahead) == STEPS_AHEAD
+
+
+class Scorer:
+    """Scores with the parameters themselves."""
+
+    def score(self, params, pairs):
+        return {"table": float(params["table"][0, 0])}, ["gut", "besser"]
+
+
+def test_results_are_of_the_mean_of_the_newest_checkpoints(tmp_path, capsys):
+    def step_fn(state, batch, rng):
+        metrics = dict.fromkeys(("loss", "nll", "gradient_norm"), jnp.float32(1))
+        params = jax.tree.map(lambda leaf: leaf + 1, state.params)
+        after = TrainState(state.step + 1, params, ())
+        return after, {**metrics, "target_tokens": jnp.float32(7)}
+
+    with opened(tmp_path, CONFIG, blank) as run:
+        loop = looped(run, step_fn=jax.jit(step_fn))
+        loop.run_to_end(batches_of(run))
+        pairs = [("good", "gut"), ("better", "am besten")]
+        results = finish(loop, Scorer(), pairs, CONFIG.evaluation)
+        assert json.loads(run.workdir.results.read_text()) == results
+        assert run.workdir.results_after(10) == results
+    expected = {
+        "table": 9.0,  # of steps 8 and 10
+        "split": "test",
+        "sentences": 2,
+        "step": 10,
+        "averaged_steps": [8, 10],
+        "target_tokens": 70,
+        "num_params": V * V,
+    }
+    assert {name: results[name] for name in expected} == expected
+    assert results["seconds"]["total"] == results["train_seconds"] > 0
+    assert results["target_tokens_per_second"] > 0
+    assert results["commit"]
+    said = capsys.readouterr().err
+    assert "scoring test (2 pairs) with the mean of 2 checkpoints" in said
+    assert said.count("(reference: ") == 1
+
+
+def test_record_of_a_save_does_not_change_with_what_comes_after(tmp_path, monkeypatch):
+    kept = []
+    with opened(tmp_path, CONFIG, INIT) as run:
+        monkeypatch.setattr(
+            run.checkpoints, "save", lambda state, record: kept.append(record["since_log"])
+        )
+        looped(run).run_to_end(batches_of(run))
+    assert [len(since_log) for since_log in kept] == [1, 2, 0]

@@ -1,0 +1,95 @@
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiment.data import TokenIds, evaluation_batches
+from experiment.training import batch_loss, cross_entropy
+from tests.made_up import bigram
+
+B, T, V = 2, 3, 5
+SMOOTHING = 0.1
+
+
+def logits_and_labels(rng):
+    logits = 3 * jax.random.normal(rng, (B, T, V))
+    return logits, jax.random.randint(rng, (B, T), 0, V)
+
+
+def test_loss_of_two_tokens_by_hand():
+    # Probabilities 1/2, 1/4, 1/4 and 1/7, 2/7, 4/7; smoothing 0.3 gives every piece 0.1.
+    logits = jnp.log(jnp.array([[2.0, 1, 1], [1, 2, 4]]))
+    smoothed, nll = cross_entropy(logits, jnp.array([0, 2]), 0.3)
+    ln2, ln7 = math.log(2), math.log(7)
+    np.testing.assert_allclose(nll, [ln2, ln7 - 2 * ln2], rtol=1e-6)
+    expected = [0.8 * ln2 + 0.2 * 2 * ln2, ln7 - (0.1 * ln2 + 0.8 * 2 * ln2)]
+    np.testing.assert_allclose(smoothed, expected, rtol=1e-6)
+
+
+def test_loss_is_the_cross_entropy_with_a_smoothed_one_hot(rng):
+    logits, labels = logits_and_labels(rng)
+    distribution = optax.smooth_labels(jax.nn.one_hot(labels, V), SMOOTHING)
+    smoothed, nll = cross_entropy(logits, labels, SMOOTHING)
+    np.testing.assert_allclose(
+        smoothed, optax.softmax_cross_entropy(logits, distribution), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        nll, optax.softmax_cross_entropy_with_integer_labels(logits, labels), rtol=1e-5
+    )
+
+
+def test_written_gradient_is_the_derived_one(rng):
+    logits, labels = logits_and_labels(rng)
+
+    def written(logits):
+        smoothed, nll = cross_entropy(logits, labels, SMOOTHING)
+        return (2 * smoothed + 3 * nll**2).sum()
+
+    def derived(logits):
+        log_probs = jax.nn.log_softmax(logits)
+        nll = -jnp.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
+        smoothed = (1 - SMOOTHING) * nll - SMOOTHING * log_probs.mean(-1)
+        return (2 * smoothed + 3 * nll**2).sum()
+
+    ours, theirs = jax.jit(jax.grad(written))(logits), jax.jit(jax.grad(derived))(logits)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision_logits_are_normalised_in_float32(rng):
+    logits, labels = logits_and_labels(rng)
+    logits = logits.astype(jnp.bfloat16)
+    _, nll = cross_entropy(logits, labels, 0.0)
+    expected, _ = cross_entropy(logits.astype(jnp.float32), labels, 0.0)
+    assert nll.dtype == jnp.float32
+    np.testing.assert_allclose(nll, expected, rtol=1e-6)
+
+
+def sums_of(batch, rng):
+    params = {"table": jax.random.normal(rng, (V, V))}
+    return batch_loss(params, batch, None, apply_fn=bigram, label_smoothing=SMOOTHING)
+
+
+def one_batch(targets):
+    pairs = TokenIds.from_lists([[4, 2] for _ in targets], targets)
+    (batch,) = evaluation_batches(pairs, bucket_lengths=(6,), sentences_per_batch=3)
+    return batch
+
+
+def test_sums_are_those_of_the_sentences_alone(rng):
+    loss, both = sums_of(one_batch([[3, 4, 2], [2]]), rng)
+    parts = [sums_of(one_batch([target]), rng)[1] for target in ([3, 4, 2], [2])]
+    np.testing.assert_allclose(both, np.sum(parts, axis=0), rtol=1e-6)
+    assert both.tokens == 4
+    assert loss == both.loss != both.nll
+
+
+def test_padding_weighs_nothing(rng):
+    batch = one_batch([[3, 4, 2], [2]])
+    padding = batch.target_segments == 0
+    altered = batch._replace(
+        target_labels=np.where(padding, 3, batch.target_labels).astype(np.int32),
+        target_inputs=np.where(padding, 4, batch.target_inputs).astype(np.int32),
+    )
+    np.testing.assert_array_equal(sums_of(altered, rng)[1], sums_of(batch, rng)[1])

@@ -1,0 +1,97 @@
+import base64
+
+import jax
+import numpy as np
+import pytest
+
+from experiment.data import Vocabulary
+from experiment.training import TrainState
+from tests.made_up import config, training_data, vocabulary
+from tests.training.opened import opened
+
+CONFIG = config()
+
+
+def init():
+    return TrainState(jax.numpy.int32(0), {"kernel": jax.numpy.arange(3.0)}, ())
+
+
+def save(run, step):
+    """What the loop does: the state after some steps, and how far it has come."""
+    state = TrainState(np.int32(step), {"kernel": np.full(3, step, np.float32)}, ())
+    progress = {"since_log": [{"loss": 0.1}], "target_tokens": 42, "seconds": {"total": 9.0}}
+    run.checkpoints.save(state, {**run.record, **progress})
+    run.log.write("train", step, {"loss": 1.0})
+
+
+def contents(folder):
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+def test_new_run_starts_from_init_and_says_what_it_is(tmp_path):
+    with opened(tmp_path / "run", CONFIG, init) as run:
+        assert run.step == run.state.step == 0
+        np.testing.assert_array_equal(run.state.params["kernel"], [0, 1, 2])
+        assert run.workdir.read_config() == {
+            **CONFIG.resolved(),
+            "data": {**CONFIG.resolved()["data"], "bucket_lengths": [8]},
+        }
+        assert Vocabulary.load(run.workdir.vocabulary).digest == vocabulary().digest
+
+
+def test_run_goes_on_from_its_newest_checkpoint(tmp_path):
+    with opened(tmp_path, CONFIG, init) as run:
+        for step in (4, 5):
+            save(run, step)
+        run.log.write("train", 6, {"loss": 1.0})
+    with opened(tmp_path, CONFIG, init) as run:
+        assert run.step == run.state.step == 5
+        np.testing.assert_array_equal(run.state.params["kernel"], [5, 5, 5])
+        assert (run.since_log, run.target_tokens) == ([{"loss": 0.1}], 42)
+        assert 9 <= run.clock.seconds()["total"] < 60
+        assert run.workdir.metrics.read_text().count("\n") == 2
+
+
+def test_checkpoint_says_what_its_numbers_mean(tmp_path):
+    with opened(tmp_path, CONFIG, init) as run:
+        save(run, 1)
+        run.checkpoints.wait()
+        record = run.checkpoints.record(1)
+    assert record["config"]["model"] == CONFIG.resolved()["model"]
+    assert base64.b64decode(record["vocabulary"]) == vocabulary().model_bytes
+    assert record["fingerprint"] == training_data(CONFIG).fingerprint
+
+
+def test_other_data_is_refused_by_name_and_nothing_is_changed(tmp_path):
+    with opened(tmp_path, CONFIG, init) as run:
+        save(run, 1)
+    before = contents(tmp_path)
+    other = config(evaluation={"test_split": "other"})
+    with pytest.raises(ValueError) as refused, opened(tmp_path, other, init, data=1):
+        pass
+    assert str(refused.value) == (
+        "The data is not what this run was trained on: its corpus was made up 0, now it is "
+        "made up 1. Restore it, or choose another --workdir."
+    )
+    assert contents(tmp_path) == before
+
+
+def test_fewer_steps_than_were_taken_are_refused(tmp_path):
+    with opened(tmp_path, CONFIG, init) as run:
+        save(run, 5)
+    before = contents(tmp_path)
+    shorter = config(train={"num_steps": 4})
+    with pytest.raises(ValueError) as refused, opened(tmp_path, shorter, init):
+        pass
+    assert str(refused.value) == (
+        f"{tmp_path} is at step 5, beyond train.num_steps=4. Raise it, or choose another --workdir."
+    )
+    assert contents(tmp_path) == before
+
+
+def test_folder_without_a_checkpoint_starts_again(tmp_path):
+    with opened(tmp_path, CONFIG, init) as run:
+        run.log.write("train", 3, {"loss": 1.0})
+    with opened(tmp_path, CONFIG, init) as run:
+        assert run.step == 0
+        assert run.workdir.metrics.read_text() == ""

@@ -1,0 +1,112 @@
+import json
+
+import pytest
+
+from experiment.training import Workdir, write_json
+from tests.made_up import config
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    workdir = Workdir(tmp_path / "runs" / "made_up")
+    workdir.write_config(config().resolved())
+    return workdir
+
+
+def test_naming_a_folder_creates_nothing(tmp_path):
+    workdir = Workdir(tmp_path / "run")
+    workdir.check_belongs_to(config().resolved())
+    assert workdir.results_after(10) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_config_is_read_as_it_was_written(workdir):
+    assert workdir.read_config() == json.loads(json.dumps(config().resolved()))
+
+
+def test_same_config_goes_on(workdir):
+    workdir.check_belongs_to(config().resolved())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": {"d_ff": 64}}, "model.d_ff=32, this config has 64"),
+        ({"model": {"d_k": 4}}, "model.d_k=None, this config has 4"),
+        ({"seed": 3}, "seed=0, this config has 3"),
+        ({"data": {"bucket_lengths": (8, 9)}}, "data.bucket_lengths=[8], this config has [8, 9]"),
+        ({"train": {"label_smoothing": 0.0}}, "train.label_smoothing=0.1, this config has 0.0"),
+    ],
+)
+def test_config_of_another_run_is_refused_by_name_and_values(workdir, change, named):
+    with pytest.raises(ValueError) as refused:
+        workdir.check_belongs_to(config(**change).resolved())
+    assert str(refused.value) == (
+        f"{workdir.path} was trained with {named}. Choose another --workdir."
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {"dir": "elsewhere"}},
+        {
+            "train": {
+                "num_steps": 99,
+                "log_every": 1,
+                "evaluate_every": 1,
+                "save_every": 1,
+                "keep_checkpoints": 9,
+            }
+        },
+        {"decode": {"beam_size": 1, "length_penalty": 1.0}},
+        {"evaluation": {"test_split": "other", "average_checkpoints": 1}},
+    ],
+)
+def test_what_nothing_computed_depends_on_may_change(workdir, change):
+    workdir.check_belongs_to(config(**change).resolved())
+
+
+def test_setting_that_an_older_config_lacks_is_refused(workdir):
+    older = config().resolved()
+    del older["model"]["d_v"]
+    older["model"]["gone"] = 1
+    workdir.write_config(older)
+    with pytest.raises(ValueError, match=r"model\.gone=1, this config has None\."):
+        workdir.check_belongs_to(config().resolved())
+
+
+def test_folder_without_a_run_says_how_to_train_one(tmp_path):
+    with pytest.raises(ValueError) as refused:
+        Workdir(tmp_path).read_config()
+    assert str(refused.value) == (
+        f"{tmp_path} holds no run (no config.json). Train one with "
+        f"`python train.py --workdir={tmp_path}`, or name another --workdir."
+    )
+
+
+def test_file_in_place_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="must be a folder; it is a file"):
+        Workdir(tmp_path / "file").check_belongs_to(config().resolved())
+
+
+def test_results_are_those_of_a_run_that_took_all_steps(workdir):
+    write_json(workdir.results, {"step": 10})
+    assert workdir.results_after(10) == {"step": 10}
+    assert workdir.results_after(11) is None
+
+
+def test_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "results.json"
+    write_json(path, {"step": 1})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(path, {"step": 2, "rest": object()})
+    assert json.loads(path.read_text()) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_that_is_no_json_any_more_is_named(workdir):
+    workdir.config.write_text('{"seed": ')
+    with pytest.raises(ValueError, match=r"config\.json is not JSON any more"):
+        workdir.read_config()
