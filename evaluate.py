@@ -28,10 +28,9 @@ def main(argv: list[str]) -> None:
         command.check_positive(flags, "average", "beam_size")
         if bool(flags.source) != bool(flags.reference):
             raise ValueError("--source and --reference go together: give both, or --split.")
-        run = runs.load(flags.workdir)
-        average = flags.average or run.config.evaluation.average_checkpoints
-        if average > 1:
-            run = runs.load(flags.workdir, average=average)
+        if flags.split and flags.source:
+            raise ValueError("--split and --source are two ways to say what to score. Give one.")
+        run = runs.load(flags.workdir, average=flags.average)
         decode = run.config.decode
         if flags.beam_size is not None:
             decode = dataclasses.replace(decode, beam_size=flags.beam_size)
@@ -41,6 +40,11 @@ def main(argv: list[str]) -> None:
         else:
             split = flags.split or run.config.evaluation.test_split
             corpus = open_corpus(run.config.data, flags.cache_dir.expanduser(), progress.say)
+            if corpus.identity != run.fingerprint["corpus"]:
+                raise ValueError(
+                    f"The corpus is not the one that {run.workdir.path} was trained on. Restore "
+                    "it, or name files with --source and --reference."
+                )
             pairs, of_what = corpus.pairs(split)[:], {"split": split}
         training.use_compilation_cache(flags.cache_dir)
     scores, _ = run.evaluator(decode).score(

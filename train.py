@@ -17,7 +17,7 @@ import jax
 from experiment import command, training
 from experiment.analysis.runs import build_evaluator
 from experiment.config import ExperimentConfig, load_config
-from experiment.data import TrainingData, prepare_training_data, training_batches
+from experiment.data import TrainingData, Vocabulary, prepare_training_data, training_batches
 from model.transformer import Transformer
 
 
@@ -44,7 +44,8 @@ def main(argv: list[str]) -> None:
             return
         placement = training.Placement(jax.local_devices())
         placement.check_rows(config.train.tokens_per_batch // config.longest_row)
-        data = prepare_training_data(config, cache_dir, progress.say)
+        known = Vocabulary.load(workdir.vocabulary) if workdir.vocabulary.exists() else None
+        data = prepare_training_data(config, cache_dir, progress.say, vocabulary=known)
         training.use_compilation_cache(cache_dir)
     try:
         train(config, workdir, data, placement, progress)
@@ -67,6 +68,7 @@ def train(
     optimizer = training.adam(config)
     root = jax.random.key(config.seed)
     init = functools.partial(training.init_state, model, optimizer, jax.random.fold_in(root, 0))
+    progress.update(f"{workdir.path}: initialising, or restoring the newest checkpoint ...")
     with command.user_errors():
         run = training.open_run(workdir, config, data, init)
     evaluator = build_evaluator(config, model, data.vocabulary)

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import itertools
 import pathlib
 import sys
 from typing import Any
@@ -43,13 +44,14 @@ def main(argv: list[str]) -> None:
     if sys.stdin.isatty():
         converse(translator, params, flags)
         return
+    lines, done = lines_of(sys.stdin.buffer, "standard input"), 0
     with command.user_errors():
-        lines = list(lines_of(sys.stdin.buffer, "standard input"))
-    for start in range(0, len(lines), LINES_AT_ONCE):
-        for hypotheses in translator.translate(params, lines[start : start + LINES_AT_ONCE]):
-            show(hypotheses, flags)
-        done = min(start + LINES_AT_ONCE, len(lines))
-        progress.update(f"translated {done:,} of {len(lines):,} lines")
+        while chunk := list(itertools.islice(lines, LINES_AT_ONCE)):
+            progress.update(f"translated {done:,} lines" if done else "compiling the search ...")
+            for hypotheses in translator.translate(params, chunk):
+                show(hypotheses, flags)
+            sys.stdout.flush()
+            done += len(chunk)
     progress.clear()
 
 
@@ -62,7 +64,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument("--n_best", type=int, default=1, help="translations a line")
     arguments.add_argument("--scores", action="store_true", help="score and tab before each")
     arguments.add_argument(
-        "--average", type=int, default=1, help="use the mean of so many newest checkpoints"
+        "--average", type=int, help="checkpoints averaged (default: the run's config)"
     )
     command.add_cache_dir(arguments)
     return arguments.parse_args(argv)
@@ -99,6 +101,8 @@ def show(hypotheses: list[Translation], flags: argparse.Namespace) -> None:
 def converse(translator: Translator, params: Any, flags: argparse.Namespace) -> None:
     """Translates what is typed until the input ends."""
     print("Type a sentence; Ctrl-D ends.", file=sys.stderr)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     with contextlib.suppress(EOFError):
         while True:
             show(translator.translate(params, [input("> ")])[0], flags)

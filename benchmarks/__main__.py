@@ -17,7 +17,8 @@ def main(argv: list[str]) -> None:
     arguments.add_argument("--rounds", type=int, default=7)
     command.add_cache_dir(arguments)
     flags, overrides = arguments.parse_known_args(argv)
-    BENCHMARKS[flags.name](argparse.Namespace(**vars(flags), overrides=overrides))
+    with command.user_errors():
+        BENCHMARKS[flags.name](argparse.Namespace(**vars(flags), overrides=overrides))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
             "vocab_size": 37_000,  # subword pieces shared by both languages; 5.1
             "batching": "packed",  # into rows; or "bucketed" by length. Longer pairs are dropped
             "packed_length": 256,  # tokens a row
-            "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row, when bucketed
+            "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row; also in evaluation
         }
     )
     config.train = ConfigDict(

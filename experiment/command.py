@@ -7,11 +7,12 @@
 | 2         | bad input, with one line that says what and what to do instead |
 | 6         | the loss is not finite any more                                |
 | 42        | asked to stop; saved, and resumable by the same command        |
-| 130       | interrupted before there was anything to save                  |
+| 130       | interrupted where there was nothing to save                    |
 """
 
 import argparse
 import contextlib
+import logging
 import os
 import pathlib
 import sys
@@ -26,7 +27,8 @@ INTERRUPTED = 130
 
 def fail(message: str, code: int) -> NoReturn:
     """Ends the command with one line on standard error."""
-    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    clear = "\r\033[K" if sys.stderr.isatty() else ""  # a progress line may stand there
+    print(f"{clear}error: {' '.join(message.splitlines())}", file=sys.stderr)
     raise SystemExit(code)
 
 
@@ -40,11 +42,13 @@ def user_errors() -> Iterator[None]:
     except ValueError as error:
         fail(str(error), BAD_INPUT)
     except OSError as error:
-        fail(f"{error.filename or 'a file'}: {error.strerror or error}", BAD_INPUT)
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        fail(named, BAD_INPUT)
 
 
 def run(main: Callable[[list[str]], None]) -> NoReturn:
     """Runs a command with the arguments of this process, and exits."""
+    logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' remarks are not the user's
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

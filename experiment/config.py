@@ -6,6 +6,7 @@ a device is touched or a file is written.
 
 import dataclasses
 import difflib
+import math
 import pathlib
 import re
 import types
@@ -49,7 +50,7 @@ class DataConfig:
     vocab_size: int  # subword pieces, shared by both languages (5.1)
     batching: str  # "bucketed" by length or "packed" into rows
     # Lengths in subword tokens, the ends of sentences included; longer pairs are dropped.
-    bucket_lengths: tuple[int, ...]  # rows when bucketed, ascending
+    bucket_lengths: tuple[int, ...]  # rows when bucketed, and in evaluation; ascending
     packed_length: int  # rows when packed
 
 
@@ -80,6 +81,9 @@ class DecodeConfig:
     max_extra_tokens: int  # an output is at most its input plus this many tokens
     sentences_per_batch: int
 
+    def __post_init__(self) -> None:
+        _check_positive("decode", self, except_for=("length_penalty", "max_extra_tokens"))
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
@@ -106,7 +110,9 @@ class ExperimentConfig:
         _check_data(self.data)
         self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
         _check_positive("train", self.train, except_for=("label_smoothing",))
-        _check_positive("decode", self.decode, except_for=("length_penalty", "max_extra_tokens"))
+        for name in ("adam_b1", "adam_b2"):
+            value = getattr(self.train, name)
+            _require(value < 1, f"train.{name}={value} must be less than 1.")
         _require(
             0 <= self.train.label_smoothing < 1,
             f"train.label_smoothing={self.train.label_smoothing} must be in [0, 1).",
@@ -154,11 +160,18 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
             "config", lock_config=True, flag_values=values, sys_argv=argv
         )
         left_over = values(argv)[1:]
+    except SyntaxError as error:
+        raise ValueError(f"--config={path}, line {error.lineno}: {error.msg}.") from None
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(_one_line(error)) from None
     if left_over:
         raise ValueError(f"{left_over[0]!r} is no flag. Settings look like --config.seed=1.")
-    return from_mapping(ExperimentConfig, values.config.to_dict())
+    config: ExperimentConfig = from_mapping(ExperimentConfig, values.config.to_dict())
+    if not config.data.dir:
+        return config
+    # Whoever reads the config beside the run may stand in another folder.
+    folder = str(pathlib.Path(config.data.dir).expanduser().absolute())
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, dir=folder))
 
 
 def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") -> Any:
@@ -224,6 +237,7 @@ def _check_data(data: DataConfig) -> None:
 def _check_positive(section: str, config: Any, *, except_for: tuple[str, ...]) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        _require(math.isfinite(value), f"{section}.{field.name}={value} must be finite.")
         if field.name in except_for:
             _require(value >= 0, f"{section}.{field.name}={value} must be at least 0.")
         else:

@@ -34,7 +34,7 @@ def test_command_that_is_done_exits_with_0():
             PermissionError(errno.EACCES, "Permission denied", "/root/run"),
             "error: /root/run: Permission denied\n",
         ),
-        (OSError("something"), "error: a file: something\n"),
+        (OSError("something"), "error: something\n"),
     ],
 )
 def test_users_error_is_one_line_and_exit_code_2(error, said, capsys):

@@ -306,7 +306,7 @@ def refusal(capsys, script, argv):
     assert (ended.value.code, printed) == (2, "")
     *before, last = said.splitlines()
     assert last.startswith("error: ")
-    assert not any("error" in line or "Traceback" in line for line in before)
+    assert not any(word in line for word in ("error", "Traceback", "WARNING") for line in before)
     return last.removeprefix("error: ")
 
 
@@ -367,7 +367,7 @@ def write(corpus, **files):
         (shutil.rmtree, "data.dir={0} must be a folder with files such as train.en and train.de"),
         (
             lambda corpus: [without(corpus, f"validation.{language}") for language in ("en", "de")],
-            "The corpus has no split 'validation'. It has: test, train.",
+            "{0} has no split 'validation'; it has test, train. Add it.",
         ),
         (
             lambda corpus: without(corpus, "test.de"),
@@ -433,6 +433,13 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
         (translate, ["--beam_size=0"], "--beam_size=0 must be at least 1."),
         (evaluate, ["--beam_size=0"], "--beam_size=0 must be at least 1."),
         (evaluate, ["--average=0"], "--average=0 must be at least 1."),
+        (translate, ["--length_penalty=nan"], "decode.length_penalty=nan must be finite."),
+        (translate, ["--length_penalty=-3"], "decode.length_penalty=-3.0 must be at least 0."),
+        (
+            evaluate,
+            ["--split=test", "--source=news.en", "--reference=news.de"],
+            "--split and --source are two ways to say what to score. Give one.",
+        ),
         (
             evaluate,
             ["--source=news.en"],
@@ -455,6 +462,27 @@ def test_flags_that_do_not_fit_are_refused(
 ):
     where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
     assert refusal(capsys, script, [*where, *flags]) == message
+
+
+def test_missing_split_is_refused_before_anything_is_prepared(tmp_path, in_this_process, capsys):
+    corpus = write_corpus(tmp_path / "corpus")
+    for language in ("en", "de"):
+        without(corpus, f"test.{language}")
+    before = contents(tmp_path)
+    said = refusal(capsys, train, training(corpus, tmp_path / "run", tmp_path / "cache"))
+    assert said.startswith(f"{corpus} has no split 'test'; it has train, validation.")
+    assert contents(tmp_path) == before
+
+
+def test_corpus_that_changed_is_not_scored(place, trained, in_this_process, capsys, tmp_path):
+    copy = shutil.copytree(place / "run", tmp_path / "run")
+    corpus = write_corpus(tmp_path / "corpus")
+    write(corpus, test_en=b"lu\n" * 4)
+    config = json.loads((copy / "config.json").read_text())
+    config["data"]["dir"] = str(corpus)
+    (copy / "config.json").write_text(json.dumps(config))
+    said = refusal(capsys, evaluate, [f"--workdir={copy}", f"--cache_dir={tmp_path / 'cache'}"])
+    assert said.startswith(f"The corpus is not the one that {copy} was trained on.")
 
 
 def test_reader_that_goes_away_is_no_fault(place, trained, arguments):

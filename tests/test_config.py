@@ -187,7 +187,7 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         ),
         (
             ["--config.train.learning_rate_scale=nan"],
-            "train.learning_rate_scale=nan must be greater than 0.",
+            "train.learning_rate_scale=nan must be finite.",
         ),
         (
             ["--config.train.label_smoothing=1"],

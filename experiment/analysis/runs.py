@@ -33,6 +33,7 @@ class Run:
     model: Transformer
     params: Params
     steps: tuple[int, ...]  # the checkpoints that `params` is the mean of
+    fingerprint: dict[str, str]  # of the data it was trained on, by name
 
     @property
     def num_params(self) -> int:
@@ -52,8 +53,10 @@ class Run:
         return build_evaluator(self.config, self.model, self.vocabulary, decode)
 
 
-def load(path: str | pathlib.Path, *, average: int = 1) -> Run:
+def load(path: str | pathlib.Path, *, average: int | None = None) -> Run:
     """Returns the run in the folder `path`, with the mean of its `average` newest checkpoints.
+
+    None averages as many as the run's own results do, or as there are so far.
 
     Raises:
       ValueError: if there is no run, or no checkpoint of it yet.
@@ -63,15 +66,19 @@ def load(path: str | pathlib.Path, *, average: int = 1) -> Run:
     if not workdir.checkpoints.is_dir():
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
     checkpoints = Checkpoints(workdir.checkpoints)
-    steps = checkpoints.steps()[-average:]
-    if not steps:
+    there = checkpoints.steps()
+    if not there:
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
+    if average is not None and average > len(there):
+        raise ValueError(f"{workdir.path} has {len(there)} checkpoints, not --average={average}.")
+    steps = there[-(average or config.evaluation.average_checkpoints) :]
     vocabulary = Vocabulary.load(workdir.vocabulary)
     model = Transformer(config.model.transformer(vocabulary.size))
     abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
     params = checkpoints.average_params(steps, abstract)
+    fingerprint = checkpoints.record(steps[-1])["fingerprint"]
     checkpoints.close()
-    return Run(workdir, config, vocabulary, model, params, tuple(steps))
+    return Run(workdir, config, vocabulary, model, params, tuple(steps), fingerprint)
 
 
 def build_evaluator(

@@ -13,6 +13,7 @@ from experiment.data.vocabulary import BOS_ID, PAD_ID, Vocabulary
 
 _READING_THREADS = 2
 _BATCHES_AHEAD = 16
+FULL_BATCH_LENGTH = 64  # tokens; evaluation batches of longer rows have fewer of them
 
 
 class Batch(NamedTuple):
@@ -78,8 +79,9 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Yields every pair once, in batches of pairs of similar length.
 
-    A batch has `sentences_per_batch` rows, the last ones of a bucket possibly empty. Pairs longer
-    than the last bucket go to buckets of twice, four times, ... its length: none is dropped.
+    A batch has `sentences_per_batch` rows, fewer where they are longer than FULL_BATCH_LENGTH, so
+    that memory is bounded; the last rows of a bucket may be empty. Pairs longer than the last
+    bucket go to buckets of twice, four times, ... its length: none is dropped.
     """
     longest_side = token_ids.lengths.max(axis=1)
     edges = list(bucket_lengths)
@@ -89,9 +91,10 @@ def evaluation_batches(
     for number, length in enumerate(edges):
         examples = np.flatnonzero(bucket == number)
         examples = examples[np.argsort(longest_side[examples], kind="stable")]
-        group = RowGroup(length, sentences_per_batch, examples, np.arange(len(examples) + 1))
-        for first_row in range(0, group.num_rows, sentences_per_batch):
-            last_row = min(first_row + sentences_per_batch, group.num_rows)
+        rows = max(1, min(sentences_per_batch, sentences_per_batch * FULL_BATCH_LENGTH // length))
+        group = RowGroup(length, rows, examples, np.arange(len(examples) + 1))
+        for first_row in range(0, group.num_rows, rows):
+            last_row = min(first_row + rows, group.num_rows)
             yield assemble(token_ids, group.batch(np.arange(first_row, last_row)))
 
 

@@ -27,17 +27,22 @@ class TrainingData(NamedTuple):
 
 
 def prepare_training_data(
-    config: ExperimentConfig, cache_dir: pathlib.Path, report: Callable[[str], None]
+    config: ExperimentConfig,
+    cache_dir: pathlib.Path,
+    report: Callable[[str], None],
+    *,
+    vocabulary: Vocabulary | None = None,
 ) -> TrainingData:
     """Returns the data of a run; what takes long is kept in `cache_dir`.
+
+    `vocabulary` is that of a run which goes on; without it, one is trained or found in the cache.
 
     Raises:
       ValueError: in one line, if the corpus is not there, not well-formed or does not fit.
     """
-    corpus = open_corpus(config.data, cache_dir, report)
-    for split in ("train", "validation", config.evaluation.test_split):
-        corpus.pairs(split)
-    vocabulary = prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
+    needed = ("train", "validation", config.evaluation.test_split)
+    corpus = open_corpus(config.data, cache_dir, report, needed=needed)
+    vocabulary = vocabulary or prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
     train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report)
     plan = batch_plan(
         train.lengths,

@@ -30,10 +30,10 @@ class Evaluator:
         self._sentences_per_batch = sentences_per_batch
 
     def scores(
-        self, params: Any, pairs: Sequence[tuple[str, str]], *, translated: int | None = None
+        self, params: Any, pairs: Sequence[tuple[str, str]], **options: Any
     ) -> dict[str, Any]:
         """Returns the scores of `score` alone."""
-        return self.score(params, pairs, translated=translated)[0]
+        return self.score(params, pairs, **options)[0]
 
     def score(
         self,

@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
 from experiment.config import DecodeConfig
 from experiment.data import BOS_ID, EOS_ID, PAD_ID, Vocabulary
-from model.decoding import Hypotheses, beam_search, greedy_search
+from model.decoding import Hypotheses, beam_search, greedy_search, length_penalty
 from model.transformer import one_sentence_a_row
 
 # Source lengths are rounded up to these steps, so that few shapes are compiled.
 LENGTH_STEP = 16
+# Up to this many tokens a batch has all its rows; of longer sentences it has fewer, because the
+# memory for attention grows with the square of the length.
+FULL_BATCH_LENGTH = 64
+MAX_SOURCE_TOKENS = 4_096
 
 
 class Translation(NamedTuple):
@@ -56,8 +59,12 @@ class Translator:
 
         A line with nothing to read in it becomes one empty translation. `progress` is told how
         many lines are done.
+
+        Raises:
+          ValueError: if a line has more than MAX_SOURCE_TOKENS tokens.
         """
         encoded = self._vocabulary.encode_all(lines)
+        _check_lengths(encoded)
         results = [[Translation("", 0.0)] for _ in lines]
         wanted = [i for i, ids in enumerate(encoded) if ids != [EOS_ID]]
         done = len(lines) - len(wanted)
@@ -80,16 +87,24 @@ class Translator:
         self, encoded: list[list[int]], wanted: list[int]
     ) -> Iterator[tuple[list[int], np.ndarray]]:
         """Yields which lines, and their ids padded to a shape that others share."""
-        rows = self._config.sentences_per_batch
-        by_length = sorted(wanted, key=lambda i: len(encoded[i]))
-        for start in range(0, len(by_length), rows):
-            indices = by_length[start : start + rows]
-            longest = max(len(encoded[i]) for i in indices)
-            shape = (_padded_rows(len(indices), rows), -(-longest // LENGTH_STEP) * LENGTH_STEP)
-            source = np.full(shape, PAD_ID, np.int32)
+        left = sorted(wanted, key=lambda i: len(encoded[i]))
+        while left:
+            indices = left[: self._config.sentences_per_batch]
+            while len(indices) > (rows := self._rows(len(encoded[indices[-1]]))):
+                indices = indices[:rows]
+            left = left[len(indices) :]
+            length = -(-len(encoded[indices[-1]]) // LENGTH_STEP) * LENGTH_STEP
+            source = np.full((self._rows(length), length), PAD_ID, np.int32)
+            if len(indices) == 1:
+                source = source[:1]  # a sentence typed at the prompt should not wait for a batch
             for row, index in enumerate(indices):
                 source[row, : len(encoded[index])] = encoded[index]
             yield indices, source
+
+    def _rows(self, length: int) -> int:
+        """Returns how many sentences of so many tokens are searched at once."""
+        full = self._config.sentences_per_batch
+        return max(1, min(full, full * FULL_BATCH_LENGTH // length))
 
     def _read(self, found: Hypotheses, row: int) -> list[Translation]:
         return [
@@ -107,9 +122,13 @@ def _in_one_line(text: str) -> str:
     return text.replace("\r", " ").replace("\n", " ")
 
 
-def _padded_rows(rows: int, full: int) -> int:
-    """Returns a number of rows that few batches differ in: 1, or a full batch."""
-    return 1 if rows == 1 else full
+def _check_lengths(encoded: Sequence[Sequence[int]]) -> None:
+    for number, ids in enumerate(encoded, 1):
+        if len(ids) > MAX_SOURCE_TOKENS:
+            raise ValueError(
+                f"A sentence must have at most {MAX_SOURCE_TOKENS:,} tokens; number {number} of "
+                f"those to translate has {len(ids):,}. Split it."
+            )
 
 
 def search(
@@ -135,9 +154,11 @@ def search(
     )
     step_fn = functools.partial(model.apply, variables, method="decode_step")
     ids = {"bos_id": BOS_ID, "eos_id": EOS_ID, "pad_id": PAD_ID}
-    limits = jnp.minimum(limits, max_length)
     if config.beam_size == 1:
-        return greedy_search(step_fn, cache, limits, max_length=max_length, **ids)
+        found = greedy_search(step_fn, cache, limits, max_length=max_length, **ids)
+        return found._replace(
+            scores=found.log_probs / length_penalty(found.lengths, config.length_penalty)
+        )
     return beam_search(
         step_fn,
         cache,

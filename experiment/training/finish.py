@@ -2,7 +2,7 @@
 
 import pathlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from experiment.config import EvaluationConfig
@@ -18,7 +18,11 @@ class Evaluator(Protocol):
     """What scores parameters on sentence pairs."""
 
     def score(
-        self, params: Any, pairs: Sequence[tuple[str, str]]
+        self,
+        params: Any,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        progress: Callable[[int, int], None],
     ) -> tuple[dict[str, Any], list[str]]:
         """Returns the scores and the translations."""
 
@@ -35,7 +39,11 @@ def finish(
     )
     train_seconds = run.clock.seconds()
     params = run.checkpoints.average_params(steps, run.state.params)
-    scores, translations = evaluator.score(params, pairs)
+    scores, translations = evaluator.score(
+        params,
+        pairs,
+        progress=lambda done, total: loop.progress.update(f"translated {done:,} of {total:,}"),
+    )
     results = {
         **scores,
         "split": config.test_split,
@@ -50,6 +58,8 @@ def finish(
         "commit": commit(),
     }
     write_json(run.workdir.results, results)
+    run.checkpoints.close()
+    run.log.close()
     for (source, reference), translation in list(zip(pairs, translations, strict=True))[:SAMPLES]:
         loop.progress.say(f"\n  {source}\n  -> {translation}")
         if translation != reference:

@@ -1,5 +1,6 @@
 """The training loop: a batch, a step, then what is due."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,6 +21,10 @@ MEANS = ("loss", "nll", "gradient_norm")
 STEPS_AHEAD = 2
 
 
+class _StoppedWhileEvaluating(Exception):
+    """Evaluation is given up; it will be done when the run goes on."""
+
+
 class Loop:
     """Runs the steps of one run, and what goes on around them."""
 
@@ -30,11 +35,14 @@ class Loop:
         placement: Placement,
         rng: jax.Array,
         config: TrainConfig,
-        evaluate: Callable[[Any], dict[str, Any]],
+        evaluate: Callable[..., dict[str, Any]],
         run: OpenRun,
         progress: Progress,
     ) -> None:
-        """`step_fn` is compiled by `placement`; `evaluate` takes params that lie on the host."""
+        """`step_fn` is compiled by `placement`; `evaluate` scores params that lie on the host.
+
+        Now and then `evaluate` calls its argument `progress` with how much is done, of how much.
+        """
         self.config, self.run, self.progress = config, run, progress
         self._step_fn, self._placement, self._rng = step_fn, placement, rng
         self._evaluate_fn = evaluate
@@ -52,21 +60,35 @@ class Loop:
         """
         self.progress.say(self._headline())
         with StopRequest(self.progress.say) as stop:
+            if self.run.step and not self.run.log.has("validation", self.run.step):
+                self._evaluate_if_due(stop)  # it was saved and stopped before it was scored
             for batch in batches:
                 self._update(batch)
                 if self._is_due(self.config.log_every):
                     self._log()
-                if self._is_due(self.config.evaluate_every):
-                    self._evaluate()
                 if self._is_due(self.config.save_every) or stop.asked:
                     self._save()
-                if stop.asked:
-                    self.run.checkpoints.wait()
-                    raise Preempted(f"stopped and saved after step {self.run.step:,}")
+                self._evaluate_if_due(stop)
         self.run.checkpoints.wait()
 
     def _is_due(self, every: int) -> bool:
         return self.run.step % every == 0 or self.run.step == self.config.num_steps
+
+    def _evaluate_if_due(self, stop: StopRequest) -> None:
+        """Evaluates unless asked to stop; then, or when asked meanwhile, saves and leaves."""
+
+        def progress(done: int, total: int) -> None:
+            if stop.asked:
+                raise _StoppedWhileEvaluating
+            self.progress.update(f"step {self.run.step:,}: translated {done:,} of {total:,}")
+
+        with contextlib.suppress(_StoppedWhileEvaluating):
+            if self._is_due(self.config.evaluate_every) and not stop.asked:
+                self._evaluate(progress)
+        if stop.asked:
+            self._save()
+            self.run.checkpoints.wait()
+            raise Preempted(f"stopped and saved after step {self.run.step:,}")
 
     def _update(self, batch: Batch) -> None:
         placed = self._placement.place_batch(batch)
@@ -113,7 +135,7 @@ class Loop:
         self._logged = now
         timing = {"target_tokens_per_second": rate, "seconds": seconds}
         self.run.log.write("train", step, {**means, **timing})
-        left = seconds / step * (self.config.num_steps - step)
+        left = (seconds - clock["compiling"]) / step * (self.config.num_steps - step)
         self.progress.update(
             f"step {step:,}/{self.config.num_steps:,}  loss {means['loss']:.3f}  "
             f"nll {means['nll']:.3f}  {rate:,.0f} target tokens/s  "
@@ -121,12 +143,13 @@ class Loop:
         )
         self.run.since_log.clear()
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, progress: Callable[[int, int], None]) -> None:
         self._fetch_metrics()
         step = self.run.step
         self.progress.update(f"step {step:,}: evaluating ...")
         with self.run.clock.phase("evaluating"):
-            scores = self._evaluate_fn(self._placement.fetch(self._state.params))
+            params = self._placement.fetch(self._state.params)
+            scores = self._evaluate_fn(params, progress=progress)
         seconds = self.run.clock.seconds()["total"]
         self.run.log.write("validation", step, {**scores, "seconds": seconds})
         shown = [f"{name} {value:.2f}" for name, value in scores.items() if type(value) is float]

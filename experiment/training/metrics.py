@@ -12,7 +12,7 @@ class MetricsLog:
 
     def __init__(self, path: pathlib.Path, *, step: int) -> None:
         """Opens `path` to go on after `step`; TensorBoard events lie in the same folder."""
-        _keep_until(path, step)
+        self._seen = {(line["kind"], line["step"]) for line in _keep_until(path, step)}
         self._file = path.open("a")
         self._events = SummaryWriter(
             str(path.parent / "tensorboard"), purge_step=step + 1 if step else None
@@ -26,6 +26,10 @@ class MetricsLog:
             if isinstance(value, int | float):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
 
+    def has(self, kind: str, step: int) -> bool:
+        """Returns whether there was a line of that kind and step when the log was opened."""
+        return (kind, step) in self._seen
+
     def close(self) -> None:
         """Flushes and closes both."""
         self._file.close()
@@ -37,10 +41,10 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().split("\n") if line]
 
 
-def _keep_until(path: pathlib.Path, step: int) -> None:
+def _keep_until(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
     """Drops what a run logged after the checkpoint that it is resumed from; it will come again."""
     if not path.exists():
-        return
+        return []
     kept = []
     for line in path.read_text().split("\n"):
         try:
@@ -51,3 +55,4 @@ def _keep_until(path: pathlib.Path, step: int) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text("".join(f"{line}\n" for line in kept))
     temporary.replace(path)
+    return [json.loads(line) for line in kept]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiment.data import Batch
@@ -57,7 +56,10 @@ class Placement:
         if len(self.devices) == 1:
             return jax.device_put(state, self.devices[0])
         copies = len(self.devices)
-        stacked = jax.tree.map(lambda x: jnp.broadcast_to(x[None], (copies, *x.shape)), state)
+        # As views on the host: stacked on a device, all copies would have to fit on that one.
+        stacked = jax.tree.map(
+            lambda x: np.broadcast_to(np.asarray(x)[None], (copies, *np.shape(x))), state
+        )
         return jax.pmap(lambda x: x, devices=self.devices)(stacked)
 
     def fetch(self, tree: Any) -> Any:

@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
     """Returns seconds as people say them.
 
     Example:
-      >>> duration(42), duration(754), duration(8054)
+      >>> duration(42.0), duration(754.0), duration(8054.0)
       ('42s', '12m34s', '2h14m')
     """
     seconds = int(seconds)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-PREEMPTED_EXIT_CODE = 42
-
 
 class Preempted(Exception):
     """The run was asked to stop, has saved what it had, and can be resumed."""

@@ -73,21 +73,21 @@ class Workdir:
         if not self.results.exists():
             return None
         results = read_json(self.results)
-        return results if results["step"] >= num_steps else None
+        return results if results.get("step", -1) >= num_steps else None
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
     """Returns what a JSON file holds.
 
     Raises:
-      ValueError: naming the file, if it is not JSON.
+      ValueError: naming the file, if it is no JSON object.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: Any = json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(
-            f"{path} is not JSON any more ({error}). Choose another --workdir."
-        ) from error
+        content = error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is not a JSON object any more. Choose another --workdir.")
     return content
 
 

@@ -29,6 +29,7 @@ class _State(NamedTuple):
     """What one step hands to the next."""
 
     step: Int[Array, ""]
+    done: Bool[Array, " B"]
     live: _Beam
     finished: Hypotheses
     cache: Any
@@ -53,37 +54,41 @@ def beam_search(
     finish if they are among the first M, and the first M that do not end stay live. A sentence is
     done at its limit, where only EOS may follow, or when M hypotheses have finished and no live one
     beats the worst of them as it stands. (Were M finished ones enough, the poor early endings that
-    a confident model offers as alternatives would fill the beam before its best one is complete.)
-    The loop ends with the last sentence.
+    a confident model offers as alternatives would fill the beam before its best one is complete.
+    One that is worse now and would win by growing much longer is given up.) The loop ends with the
+    last sentence, whose company changes nothing.
     """
     limits = jnp.minimum(max_lengths, max_length)
     restrict = partial(restrict_logits, bos_id=bos_id, eos_id=eos_id, pad_id=pad_id)
-
-    def is_done(state: _State) -> Bool[Array, " B"]:
-        return _is_settled(state, length_penalty) | (state.step >= limits)
 
     def advance(state: _State) -> _State:
         logits, cache = step_fn(state.live.last, state.live.parents, state.cache)
         logits, normaliser = restrict(logits, state.step + 1 == limits)
         candidates = _extend(state.live, logits, normaliser, state.step)
         ends = candidates.last == eos_id
-        finishes = ends & is_possible(candidates.log_probs) & ~is_done(state)[:, None]
+        finishes = ends & is_possible(candidates.log_probs) & ~state.done[:, None]
         lengths = jnp.where(finishes, state.step + 1, 0)[:, :beam_size]
         finished = _finish(state.finished, candidates, lengths, length_penalty, pad_id)
         stays = jnp.argsort(ends, axis=1)[:, :beam_size]  # stable, so still the best first
-        return _State(state.step + 1, _take(candidates, stays), finished, cache)
+        live, step = _take(candidates, stays), state.step + 1
+        settled = _is_settled(live, finished, step, length_penalty)
+        # Once done, always done: a live score may rise again while longer sentences go on.
+        done = state.done | settled | (step >= limits)
+        return _State(step, done, live, finished, cache)
 
-    start = _start(cache, (len(limits), beam_size, max_length), bos_id=bos_id, pad_id=pad_id)
-    return jax.lax.while_loop(lambda state: ~jnp.all(is_done(state)), advance, start).finished
+    sizes = (len(limits), beam_size, max_length)
+    start = _start(cache, limits, sizes, bos_id=bos_id, pad_id=pad_id)
+    return jax.lax.while_loop(lambda state: ~jnp.all(state.done), advance, start).finished
 
 
-def _is_settled(state: _State, alpha: float) -> Bool[Array, " B"]:
+def _is_settled(
+    live: _Beam, finished: Hypotheses, step: Int[Array, ""], alpha: float
+) -> Bool[Array, " B"]:
     """True where the worst finished hypothesis is as good as the best live one is now.
 
     An unfilled place scores IMPOSSIBLE, so it takes M finished hypotheses.
     """
-    best_live = state.live.log_probs[:, 0] / length_penalty(state.step, alpha)
-    return state.finished.scores[:, -1] >= best_live
+    return finished.scores[:, -1] >= live.log_probs[:, 0] / length_penalty(step, alpha)
 
 
 def length_penalty(
@@ -122,7 +127,14 @@ def best_continuations(
     return block % blocks_each * size + within % size, block // blocks_each, sums
 
 
-def _start(cache: Any, shape: tuple[int, int, int], *, bos_id: int, pad_id: int) -> _State:
+def _start(
+    cache: Any,
+    limits: Int[Array, " B"],
+    shape: tuple[int, int, int],
+    *,
+    bos_id: int,
+    pad_id: int,
+) -> _State:
     """Returns the state with one live hypothesis for each sentence, the empty one."""
     tokens = jnp.full(shape, pad_id, jnp.int32)
     impossible = jnp.full(shape[:2], IMPOSSIBLE, jnp.float32)
@@ -133,7 +145,7 @@ def _start(cache: Any, shape: tuple[int, int, int], *, bos_id: int, pad_id: int)
         tokens=tokens,
     )
     finished = Hypotheses(tokens, impossible, impossible, jnp.zeros(shape[:2], jnp.int32))
-    return _State(jnp.int32(0), live, finished, cache)
+    return _State(jnp.int32(0), limits <= 0, live, finished, cache)
 
 
 def _extend(

@@ -32,7 +32,7 @@ def values(params):
 
 
 def test_run_is_loaded_with_all_that_belongs_to_it(folder):
-    run = load(folder)
+    run = load(folder, average=1)
     assert run.config == CONFIG
     assert run.vocabulary.digest == vocabulary().digest
     assert run.model == MODEL
@@ -41,9 +41,15 @@ def test_run_is_loaded_with_all_that_belongs_to_it(folder):
     assert [line["step"] for line in run.metrics()] == [4, 8]
 
 
-def test_run_can_be_the_mean_of_its_newest_checkpoints(folder):
-    run = load(str(folder), average=2)
+def test_run_is_the_mean_that_its_results_are_of(folder):
+    run = load(str(folder))
+    assert CONFIG.evaluation.average_checkpoints == 2
     assert (values(run.params), run.steps) == ({1.5}, (4, 8))
+
+
+def test_mean_of_more_checkpoints_than_there_are_is_refused(folder):
+    with pytest.raises(ValueError, match=r"has 2 checkpoints, not --average=3\.$"):
+        load(folder, average=3)
 
 
 def test_run_decodes_as_configured_or_as_told(folder):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from experiment.data import BOS_ID, EOS_ID
 from experiment.evaluation import Translation, Translator, search
+from experiment.evaluation.translation import FULL_BATCH_LENGTH
 from model.decoding import Hypotheses
 from model.transformer import one_sentence_a_row
 from tests.evaluation.random_model import MODEL, decode_config, params, translator
@@ -53,6 +54,27 @@ def test_translations_come_best_first(translated):
 
 def test_best_is_the_first(translated):
     assert translator().best(params(), LINES) == [found[0].text for found in translated]
+
+
+def test_long_lines_are_searched_few_at_a_time():
+    searched = []
+
+    class Watched(Translator):
+        def _rows(self, length):
+            searched.append((length, super()._rows(length)))
+            return searched[-1][1]
+
+    watched = Watched(MODEL, vocabulary(), decode_config())
+    lines = ["cat", "cat " * 300, "mat"]
+    assert len(watched.best(params(), lines)) == 3
+    full = decode_config().sentences_per_batch * FULL_BATCH_LENGTH
+    assert all(rows == 1 or rows * length <= full for length, rows in searched)
+    assert {rows for length, rows in searched if length > full} == {1}
+
+
+def test_absurdly_long_line_is_refused():
+    with pytest.raises(ValueError, match=r"at most 4,096 tokens; number 2 of those .* Split it\.$"):
+        translator().translate(params(), ["cat", "cat mat " * 5_000])
 
 
 def test_nothing_becomes_nothing():

@@ -41,12 +41,13 @@ STEP = ONE_DEVICE.compile_train_step(
 TIMES = {"seconds", "target_tokens_per_second"}
 
 
-def evaluate(params):
+def evaluate(params, *, progress):
     """A score that tells parameters apart."""
+    progress(1, 1)
     return {"score": float(sum(np.abs(leaf).sum(dtype=float) for leaf in jax.tree.leaves(params)))}
 
 
-def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE):
+def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate):
     return Loop(
         step_fn=step_fn,
         placement=placement,
@@ -121,6 +122,25 @@ def test_stopped_and_resumed_run_is_the_one_that_never_stopped(tmp_path, straigh
     assert target_tokens == straight[2]
     assert jax.tree.structure(state) == jax.tree.structure(straight[3])
     jax.tree.map(np.testing.assert_array_equal, state, straight[3])
+
+
+def test_signal_during_evaluation_saves_at_once_and_the_evaluation_is_made_up_for(
+    tmp_path, straight
+):
+    def interrupted(params, *, progress):
+        os.kill(os.getpid(), signal.SIGTERM)
+        progress(1, 100)
+        raise AssertionError("the evaluation went on")
+
+    with opened(tmp_path, CONFIG, INIT) as run:
+        with pytest.raises(Preempted, match="after step 5"):
+            looped(run, evaluate=interrupted).run_to_end(batches_of(run))
+        assert run.checkpoints.steps()[-1] == 5
+    with opened(tmp_path, CONFIG, INIT) as run:
+        looped(run).run_to_end(batches_of(run))
+        lines, steps, _, _ = what_it_left(run)
+    assert lines == straight[0]
+    assert steps == straight[1]
 
 
 def test_logged_loss_is_the_mean_over_target_tokens(tmp_path):
@@ -217,7 +237,7 @@ def test_few_steps_are_handed_out_before_the_first_is_done(tmp_path):
 class Scorer:
     """Scores with the parameters themselves."""
 
-    def score(self, params, pairs):
+    def score(self, params, pairs, *, progress):
         return {"table": float(params["table"][0, 0])}, ["gut", "besser"]
 
 

@@ -108,5 +108,5 @@ def test_file_is_replaced_whole_or_not_at_all(tmp_path):
 
 def test_file_that_is_no_json_any_more_is_named(workdir):
     workdir.config.write_text('{"seed": ')
-    with pytest.raises(ValueError, match=r"config\.json is not JSON any more"):
+    with pytest.raises(ValueError, match=r"config\.json is not a JSON object any more"):
         workdir.read_config()

@@ -17,15 +17,40 @@ __all__ = ["Corpus", "Pairs", "lines_of", "open_corpus", "read_pairs"]
 Report = Callable[[str], None]
 
 
-def open_corpus(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
+def open_corpus(
+    config: DataConfig,
+    cache_dir: pathlib.Path,
+    report: Report,
+    *,
+    needed: tuple[str, ...] = (),
+) -> Corpus:
     """Returns the corpus that `config` names, prepared under `cache_dir` if it is not yet.
 
     `report` is called with sentences for a person: what is prepared, how far, what was left out.
 
     Raises:
-      ValueError: if there is no such corpus, or it cannot be read.
+      ValueError: if there is no such corpus, it cannot be read, or it lacks a split of `needed`.
     """
-    return _OPENERS.get(config.corpus, open_catalogue)(config, pathlib.Path(cache_dir), report)
+    if config.corpus == "parallel_text":  # so that nothing is written for a folder that lacks one
+        files = parallel_files.find_files(
+            config.dir, (config.source_language, config.target_language)
+        )
+        _check_splits(needed, tuple(files), config.dir)
+    open_it = _OPENERS.get(config.corpus, open_catalogue)
+    corpus = open_it(config, pathlib.Path(cache_dir), report)
+    _check_splits(needed, corpus.splits, f"The corpus {config.corpus}")
+    return corpus
+
+
+def _check_splits(needed: tuple[str, ...], there: tuple[str, ...], where: str) -> None:
+    for split in needed:
+        if split not in there:
+            raise ValueError(
+                f"{where} has no split {split!r}; it has {', '.join(there)}. Add it, or name "
+                "another with --config.evaluation.test_split."
+                if split not in ("train", "validation")
+                else f"{where} has no split {split!r}; it has {', '.join(there)}. Add it."
+            )
 
 
 def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:

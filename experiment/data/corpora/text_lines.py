@@ -52,8 +52,7 @@ def _decoded(raw: bytes, path: str, number: int) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}, line {number}, byte {error.start + 1}: not UTF-8 "
-            f"(byte 0x{line[error.start]:02x}). Convert the file, or remove the line in both "
-            "languages."
+            f"(byte 0x{line[error.start]:02x}). Convert it to UTF-8, or take the line out."
         ) from None
     if "\0" in text:
         raise ValueError(

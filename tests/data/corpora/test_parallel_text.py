@@ -112,8 +112,8 @@ def test_invalid_utf8(open_text, write_text, tmp_path):
     refused(
         open_text,
         folder,
-        f"{folder}/validation.de, line 2, byte 2: not UTF-8 (byte 0xff). Convert the file, or "
-        "remove the line in both languages.",
+        f"{folder}/validation.de, line 2, byte 2: not UTF-8 (byte 0xff). Convert it to "
+        "UTF-8, or take the line out.",
         tmp_path,
     )
 
