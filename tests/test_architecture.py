@@ -53,7 +53,7 @@ ROOMS: Mapping[str, Room] = {
     "tests": Room(of(f"{ALL} scripts benchmarks")),
     "notebooks": Room(of(ALL)),
 }
-SCRIPTS = ("train.py", "translate.py", "evaluate.py", "sweep.py")
+SCRIPTS = ("train.py", "translate.py", "evaluate.py")
 
 # Names that appear in these places, in tests and in benchmarks, and nowhere else.
 ONLY_IN = {

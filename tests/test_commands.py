@@ -22,6 +22,8 @@ import translate
 from experiment.analysis import runs
 from experiment.training import read_metrics
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parent.parent
 STEPS = 300
 WORDS = {"ka": "Baum", "lu": "Haus", "mi": "Hund", "no": "Katze", "pe": "grün", "ri": "groß"}
@@ -171,7 +173,6 @@ def test_more_steps_go_on_from_the_last(place, trained, arguments, tmp_path):
     assert json.loads(more.stdout)["step"] == STEPS + 2
 
 
-@pytest.mark.slow
 def test_stopped_by_ctrl_c_it_ends_as_if_never_stopped(place, trained, arguments, tmp_path):
     wanted = arguments(workdir=tmp_path / "run")
     with (tmp_path / "said").open("w+") as said:

@@ -3,7 +3,7 @@
 from experiment.training.checkpoint import Checkpoints
 from experiment.training.clock import Clock
 from experiment.training.compilation import use_compilation_cache
-from experiment.training.finish import commit, finish
+from experiment.training.finish import finish
 from experiment.training.loop import Loop
 from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
 from experiment.training.metrics import MetricsLog, read_metrics
@@ -11,6 +11,7 @@ from experiment.training.optimizer import adam
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
+from experiment.training.source import commit
 from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step

@@ -1,7 +1,5 @@
 """How a run ends: the test split is scored once, and the results are written down."""
 
-import pathlib
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -55,7 +53,7 @@ def finish(
         "target_tokens": run.target_tokens,
         "target_tokens_per_second": run.target_tokens / train_seconds["training"],
         "num_params": num_params(params),
-        "commit": commit(),
+        "commit": run.record["commit"],
     }
     write_json(run.workdir.results, results)
     run.checkpoints.close()
@@ -66,19 +64,3 @@ def finish(
             loop.progress.say(f"     (reference: {reference})")
     loop.progress.say("")
     return results
-
-
-def commit() -> str:
-    """Returns the commit of the source code, marked if it was changed since, or "unknown"."""
-    folder = pathlib.Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()

@@ -13,6 +13,7 @@ from experiment.data import TrainingData
 from experiment.training.checkpoint import Checkpoints
 from experiment.training.clock import Clock
 from experiment.training.metrics import MetricsLog
+from experiment.training.source import commit
 from experiment.training.state import TrainState
 from experiment.training.workdir import Workdir
 
@@ -62,6 +63,7 @@ def open_run(
             "config": config.resolved(),
             "vocabulary": base64.b64encode(data.vocabulary.model_bytes).decode(),
             "fingerprint": fingerprint,
+            "commit": commit(),  # now: the files may change while the run goes on
         },
         since_log=kept.get("since_log", []),
         target_tokens=kept.get("target_tokens", 0),
