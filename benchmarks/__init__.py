@@ -1,4 +1,4 @@
 """Measurements: paired, interleaved in one process, medians and spread as ratios.
 
-python -m benchmarks batching --config=configs/multi30k.py --config.data.dir=FOLDER
+python -m benchmarks --help
 """

@@ -1,24 +1,24 @@
-"""python -m benchmarks NAME [--config=... --config.SECTION.NAME=VALUE ...]."""
+"""Measurements of this project, on this machine.
 
-import argparse
+    python -m benchmarks batching [--config=... --config.SECTION.NAME=VALUE ...]
+    python -m benchmarks decoding --workdir=RUN
 
-from benchmarks import batching
+Each has a --help of its own.
+"""
+
+from benchmarks import batching, decoding
 from experiment import command
 
-BENCHMARKS = {"batching": batching.main}
+BENCHMARKS = {"batching": batching.main, "decoding": decoding.main}
 
 
 def main(argv: list[str]) -> None:
-    """Runs the benchmark that is named."""
+    """Runs the benchmark that is named; without a name, `batching`."""
     arguments = command.parser(__doc__)
     arguments.add_argument("name", choices=BENCHMARKS, nargs="?", default="batching")
-    arguments.add_argument("--config", default="configs/numbers.py")
-    arguments.add_argument("--batches", type=int, default=20, help="steps a round")
-    arguments.add_argument("--rounds", type=int, default=7)
-    command.add_cache_dir(arguments)
-    flags, overrides = arguments.parse_known_args(argv)
-    with command.user_errors():
-        BENCHMARKS[flags.name](argparse.Namespace(**vars(flags), overrides=overrides))
+    named = argv[:1] if argv and not argv[0].startswith("--config") else []
+    name = arguments.parse_args(named).name
+    BENCHMARKS[name](argv[len(named) :])
 
 
 if __name__ == "__main__":

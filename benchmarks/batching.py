@@ -8,20 +8,27 @@ from collections.abc import Callable
 import jax
 
 from benchmarks.paired import interleaved, ratios
-from experiment import training
+from experiment import command, training
 from experiment.config import ExperimentConfig, load_config
 from experiment.data import prepare_training_data, training_batches
 from model.transformer import Transformer
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(argv: list[str]) -> None:
     """Trains the same model for some batches of either kind, in turn, and prints the rates."""
+    arguments = command.parser(__doc__)
+    arguments.add_argument("--config", default="configs/numbers.py", help="any setting is a flag")
+    arguments.add_argument("--batches", type=int, default=20, help="steps a round")
+    arguments.add_argument("--rounds", type=int, default=7)
+    command.add_cache_dir(arguments)
+    flags, overrides = arguments.parse_known_args(argv)
     ways, tokens = {}, {}
-    for batching in ("bucketed", "packed"):
-        overrides = [f"--config.data.batching={batching}", *arguments.overrides]
-        config = load_config(arguments.config, overrides)
-        ways[batching], tokens[batching] = prepared(config, arguments)
-    seconds = interleaved(ways, rounds=arguments.rounds)
+    with command.user_errors():
+        for batching in ("bucketed", "packed"):
+            changes = [f"--config.data.batching={batching}", *overrides]
+            config = load_config(flags.config, changes)
+            ways[batching], tokens[batching] = prepared(config, flags)
+    seconds = interleaved(ways, rounds=flags.rounds)
     rates = {name: [tokens[name] / s for s in seconds[name]] for name in ways}
     for name, values in rates.items():
         print(
@@ -33,10 +40,10 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def prepared(
-    config: ExperimentConfig, arguments: argparse.Namespace
+    config: ExperimentConfig, flags: argparse.Namespace
 ) -> tuple[Callable[[], object], int]:
     """Returns a round of training, compiled, and how many real target tokens it trains on."""
-    data = prepare_training_data(config, arguments.cache_dir.expanduser(), print)
+    data = prepare_training_data(config, flags.cache_dir.expanduser(), print)
     model = Transformer(config.model.transformer(data.vocabulary.size))
     optimizer = training.adam(config)
     step_fn = jax.jit(
@@ -48,9 +55,7 @@ def prepared(
     )
     rng = jax.random.key(0)
     state = jax.jit(functools.partial(training.init_state, model, optimizer))(rng)
-    batches = list(
-        training_batches(data.train, data.plan, start_step=0, num_steps=arguments.batches)
-    )
+    batches = list(training_batches(data.train, data.plan, start_step=0, num_steps=flags.batches))
     tokens = sum(int((batch.target_segments > 0).sum()) for batch in batches)
 
     def train() -> None:
