@@ -13,8 +13,8 @@ LEVELS = 1 << 16
 def dropout(rng: Array, inputs: Float[Array, "*N"], rate: float) -> Float[Array, "*N"]:
     """Zeroes each element with probability `rate`, and scales the others to keep the mean.
 
-    Drawing 16 bits an element rather than 32 halves the time; the rate is met to 1/65536, and the
-    scale is that of the rate met, so the mean is exact.
+    Draws 16 bits an element rather than 32: half as many random words. The rate is met to
+    1/65536, and the scale is that of the rate met, so the mean is exact.
     """
     dropped_levels = round(rate * LEVELS)
     words = jax.random.bits(rng, (math.ceil(inputs.size / 2),), jnp.uint32)
