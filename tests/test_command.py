@@ -31,8 +31,8 @@ def test_command_that_is_done_exits_with_0():
         (ValueError("seed=-1 must be at least 0."), "error: seed=-1 must be at least 0.\n"),
         (ValueError("two\nlines"), "error: two lines\n"),
         (
-            PermissionError(errno.EACCES, "Permission denied", "/root/run"),
-            "error: /root/run: Permission denied\n",
+            PermissionError(errno.EACCES, "Permission denied", "/full/run"),
+            "error: /full/run: Permission denied\n",
         ),
         (OSError("something"), "error: something\n"),
     ],

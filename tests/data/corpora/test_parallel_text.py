@@ -28,7 +28,7 @@ def open_text(data_config, tmp_path, lines):
     return open_text
 
 
-def refused(open_text, folder, message, tmp_path, **languages):
+def check_refused(open_text, folder, message, tmp_path, **languages):
     """Checks the whole message, and that nothing was written."""
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         open_text(folder, **languages)
@@ -91,7 +91,7 @@ def test_control_strings_and_odd_line_breaks_survive(open_text, write_text):
 
 def test_unequal_line_counts(open_text, write_text, tmp_path):
     folder = write_text({"train.en": b"a\nb\n", "train.de": b"a\nb\nc\nd"})
-    refused(
+    check_refused(
         open_text,
         folder,
         f"Both languages must have as many lines: {folder}/train.de has 4 and {folder}/train.en "
@@ -109,7 +109,7 @@ def test_one_line_less_is_noticed_on_either_side(open_text, write_text, shorter)
 
 def test_invalid_utf8(open_text, write_text, tmp_path):
     folder = write_text({**GOOD, "validation.de": b"vier\nf\xffnf\n"})
-    refused(
+    check_refused(
         open_text,
         folder,
         f"{folder}/validation.de, line 2, byte 2: not UTF-8 (byte 0xff). Convert it to "
@@ -121,12 +121,12 @@ def test_invalid_utf8(open_text, write_text, tmp_path):
 def test_nul(open_text, write_text, tmp_path):
     folder = write_text({**GOOD, "train.en": b"one\ntw\0o\nthree\n"})
     message = f"{folder}/train.en, line 2: a sentence must not hold a NUL character. Remove it."
-    refused(open_text, folder, message, tmp_path)
+    check_refused(open_text, folder, message, tmp_path)
 
 
 def test_empty_files(open_text, write_text, tmp_path):
     folder = write_text({**GOOD, "validation.en": b"", "validation.de": b""})
-    refused(
+    check_refused(
         open_text,
         folder,
         f"{folder}/validation.de and {folder}/validation.en must have at least one pair of "
@@ -142,7 +142,7 @@ def test_nothing_but_empty_training_pairs(open_text, write_text):
 
 def test_missing_counterpart(open_text, write_text, tmp_path):
     folder = write_text({"train.en": b"a\n", "train.de": b"a\n", "test.en": b"a\n"})
-    refused(
+    check_refused(
         open_text,
         folder,
         f"{folder}/test.en must have a counterpart, but {folder}/test.de is missing. Add it, or "
@@ -153,7 +153,7 @@ def test_missing_counterpart(open_text, write_text, tmp_path):
 
 def test_other_languages(open_text, write_text, tmp_path):
     folder = write_text(GOOD)
-    refused(
+    check_refused(
         open_text,
         folder,
         f"{folder} must have files such as train.fr and train.it; found: README.md, train.de, "
@@ -172,14 +172,14 @@ def test_the_same_language_twice(open_text, write_text):
 
 def test_no_folder(open_text, tmp_path):
     folder = tmp_path / "nowhere"
-    refused(
+    check_refused(
         open_text,
         folder,
         f"data.dir={folder} must be a folder with files such as train.en and train.de; it does "
         "not exist.",
         tmp_path,
     )
-    refused(
+    check_refused(
         open_text,
         "",
         "data.dir must name the folder of a parallel_text corpus, with files such as train.en "
