@@ -68,7 +68,7 @@ def train(
     optimizer = training.adam(config)
     root = jax.random.key(config.seed)
     init = functools.partial(training.init_state, model, optimizer, jax.random.fold_in(root, 0))
-    progress.update(f"{workdir.path}: initialising, or restoring the newest checkpoint ...")
+    progress.wait_for(f"{workdir.path}: initialising, or restoring the newest checkpoint")
     with command.user_errors():
         run = training.open_run(workdir, config, data, init)
     evaluator = build_evaluator(config, model, data.vocabulary)

@@ -97,7 +97,7 @@ class Loop:
         else:
             jax.block_until_ready(self._state)
             rows, length = batch.source.shape
-            self.progress.update(f"compiling the step for batches of {rows} x {length} tokens ...")
+            self.progress.wait_for(f"compiling the step for batches of {rows} x {length} tokens")
             with self.run.clock.phase("compiling"):
                 self._state, metrics = self._step_fn(self._state, placed, self._rng)
                 jax.block_until_ready(metrics)

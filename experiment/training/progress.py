@@ -1,5 +1,6 @@
 """What a person who waits is told, on standard error."""
 
+import math
 import sys
 import time
 from typing import TextIO
@@ -13,7 +14,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._overwrites = self._stream.isatty()
         self._every_seconds = every_seconds
-        self._last_update = -every_seconds
+        self._last_update = -math.inf
         self._open = False
 
     def say(self, message: str) -> None:
@@ -30,6 +31,11 @@ class Progress:
         elif time.monotonic() - self._last_update >= self._every_seconds:
             self._last_update = time.monotonic()
             print(message, file=self._stream, flush=True)
+
+    def wait_for(self, what: str) -> None:
+        """Writes what the user waits for now, such as a compilation: in a log too, every time."""
+        self._last_update = -math.inf
+        self.update(f"{what} ...")
 
     def clear(self) -> None:
         """Takes away the line that the next one would have replaced."""

@@ -38,6 +38,14 @@ def test_in_a_log_updates_come_now_and_then_and_words_always(capsys):
     assert capsys.readouterr() == ("", "step 0\nsaved\n")
 
 
+def test_in_a_log_every_wait_is_announced_however_soon(capsys):
+    progress = Progress(every_seconds=1_000.0)
+    progress.update("step 1")
+    progress.wait_for("compiling")
+    progress.wait_for("restoring")
+    assert capsys.readouterr().err == "step 1\ncompiling ...\nrestoring ...\n"
+
+
 def test_in_a_log_every_update_comes_when_none_is_too_soon(capsys):
     progress = Progress(every_seconds=0.0)
     progress.update("step 1")

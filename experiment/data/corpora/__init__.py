@@ -45,12 +45,10 @@ def open_corpus(
 def _check_splits(needed: tuple[str, ...], there: tuple[str, ...], where: str) -> None:
     for split in needed:
         if split not in there:
-            raise ValueError(
-                f"{where} has no split {split!r}; it has {', '.join(there)}. Add it, or name "
-                "another with --config.evaluation.test_split."
-                if split not in ("train", "validation")
-                else f"{where} has no split {split!r}; it has {', '.join(there)}. Add it."
-            )
+            message = f"{where} has no split {split!r}; it has {', '.join(there)}. Add it"
+            if split not in ("train", "validation"):
+                message += ", or name another with --config.evaluation.test_split"
+            raise ValueError(f"{message}.")
 
 
 def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
