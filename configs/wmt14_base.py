@@ -20,6 +20,15 @@ def get_config() -> ConfigDict:
             "d_k": config_dict.placeholder(int),  # a head's width; None: d_model / num_heads
             "d_v": config_dict.placeholder(int),
             "dropout_rate": 0.1,  # 5.4
+            # Variants; the first of each is the paper's.
+            "attention_dropout_rate": 0.0,
+            "activation_dropout_rate": 0.0,
+            "positions": "sinusoidal",  # learned, none, rotary, alibi, relative; 3.5
+            "max_positions": 1024,  # of learned positions, in tokens
+            "norm": "layer",  # rms
+            "norm_placement": "post",  # pre; 3.1
+            "activation": "relu",  # gelu, swiglu; 3.3
+            "tied_embeddings": "all",  # target (source apart), none; 3.4
         }
     )
     config.data = ConfigDict(
@@ -32,6 +41,8 @@ def get_config() -> ConfigDict:
             "batching": "packed",  # into rows; or "bucketed" by length. Longer pairs are dropped
             "packed_length": 256,  # tokens a row
             "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row; also in evaluation
+            "bpe_dropout_rate": 0.0,  # merges left out at random when training text is cut ...
+            "bpe_dropout_samples": 1,  # ... in so many ways
         }
     )
     config.train = ConfigDict(
@@ -63,6 +74,7 @@ def get_config() -> ConfigDict:
             "validation_sentences": 0,  # translated at each evaluation; 0: all of them
             "test_split": "test",
             "average_checkpoints": 5,  # 6.1
+            "tokenizer": "moses",  # of the paper's BLEU; none: the text is tokenised already
         }
     )
     return config

@@ -6,6 +6,7 @@ a device is touched or a file is written.
 
 import dataclasses
 import difflib
+import importlib.util
 import math
 import pathlib
 import re
@@ -20,6 +21,7 @@ from ml_collections import config_flags
 from model.transformer.config import TransformerConfig
 
 BATCHINGS = ("bucketed", "packed")
+TOKENIZERS = ("moses", "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,16 @@ class ModelConfig:
     num_layers: int
     d_k: int | None  # width of a head's keys; None: d_model / num_heads
     d_v: int | None  # width of a head's values; None: d_model / num_heads
-    dropout_rate: float
+    dropout_rate: float  # of sub-layers' outputs and of embedded tokens (5.4)
+    # What the paper does not have, or has one of; their values are in model/transformer/config.py.
+    attention_dropout_rate: float = 0.0  # of attention weights
+    activation_dropout_rate: float = 0.0  # inside the feed-forward network
+    positions: str = "sinusoidal"
+    max_positions: int = 1024  # of learned positions
+    norm: str = "layer"
+    norm_placement: str = "post"
+    activation: str = "relu"
+    tied_embeddings: str = "all"
 
     def transformer(self, vocab_size: int) -> TransformerConfig:
         """Returns the model's own configuration for a vocabulary of `vocab_size` pieces."""
@@ -52,6 +63,10 @@ class DataConfig:
     # Lengths in subword tokens, the ends of sentences included; longer pairs are dropped.
     bucket_lengths: tuple[int, ...]  # rows when bucketed, and in evaluation; ascending
     packed_length: int  # rows when packed
+    # Training text is cut anew in so many ways, each merge left out with this probability
+    # (BPE-dropout, Provilkov et al. 2020).
+    bpe_dropout_rate: float = 0.0
+    bpe_dropout_samples: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +107,9 @@ class EvaluationConfig:
     validation_sentences: int  # translated at each evaluation; 0: the whole split
     test_split: str  # scored once, when the run is finished
     average_checkpoints: int  # the newest so many are averaged for the final scores (6.1)
+    # Of the BLEU on tokens: "moses", with compounds split, as in the paper; or "none" where the
+    # text is tokenised already.
+    tokenizer: str = "moses"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +144,16 @@ class ExperimentConfig:
         _require(
             translated >= 0, f"evaluation.validation_sentences={translated} must be at least 0."
         )
+        _require(
+            self.evaluation.tokenizer in TOKENIZERS,
+            f"evaluation.tokenizer={self.evaluation.tokenizer!r} must be one of "
+            f"{', '.join(TOKENIZERS)}.",
+        )
+        _require(
+            self.model.positions != "learned" or self.longest_row <= self.model.max_positions,
+            f"model.max_positions={self.model.max_positions} must reach the longest row of "
+            f"{self.longest_row} tokens, as positions are learned. Raise it.",
+        )
         kept, averaged = self.train.keep_checkpoints, self.evaluation.average_checkpoints
         _require(
             1 <= averaged <= kept,
@@ -147,12 +175,20 @@ class ExperimentConfig:
 def load_config(path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """Returns the experiment of a `configs/` file, changed by flags like `--config.seed=1`.
 
+    `path` may name one row of a file that holds several: `configs/table3.py:B1`.
+
     Raises:
-      ValueError: in one line, if the file is not there, a key is unknown, a value has the wrong
-        type, or settings contradict each other.
+      ValueError: in one line, if the file or the row is not there, a key is unknown, a value has
+        the wrong type, or settings contradict each other.
     """
-    if not pathlib.Path(path).is_file():
-        raise ValueError(f"--config={path} is not a file.{_configs_beside(path)}")
+    file, colon, row = path.rpartition(":") if ":" in path else (path, "", "")
+    if not pathlib.Path(file).is_file():
+        raise ValueError(f"--config={file} is not a file.{_configs_beside(file)}")
+    rows = rows_of(file)
+    if colon and not rows:
+        raise ValueError(f"--config={path} names a row, and {file} has none. Use --config={file}.")
+    if colon and row not in rows:
+        raise ValueError(f"--config={path} must name a row of {file}: {', '.join(rows)}.")
     argv = ["train.py", f"--config={path}", *overrides]
     values = flags.FlagValues()
     try:
@@ -174,8 +210,39 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     return dataclasses.replace(config, data=dataclasses.replace(config.data, dir=folder))
 
 
+def rows_of(file: str | pathlib.Path) -> tuple[str, ...]:
+    """Returns the names in `ROWS` of a config file that holds several experiments, else none.
+
+    Raises:
+      ValueError: in one line, if the file cannot be read as Python.
+    """
+    return tuple(getattr(_module(file), "ROWS", {}))
+
+
+def published(file: str | pathlib.Path) -> dict[str, dict[str, float]]:
+    """Returns `PUBLISHED` of a config file: {row: {"perplexity", "bleu", "parameters"}}, or {}."""
+    return dict(getattr(_module(file), "PUBLISHED", {}))
+
+
+def _module(file: str | pathlib.Path) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location("config_of_rows", file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"--config={file} must be a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ValueError(f"--config={file}, line {error.lineno}: {error.msg}.") from None
+    except (AttributeError, ImportError, KeyError, NameError, TypeError) as error:
+        raise ValueError(f"--config={file}: {_one_line(error)}") from None
+    return module
+
+
 def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") -> Any:
-    """Returns the dataclass `kind` with the values of `mapping`, nested alike, all of them present.
+    """Returns the dataclass `kind` with the values of `mapping`, nested alike.
+
+    A value may be missing only where `kind` has a default: a run from before there was such a
+    setting has it.
 
     Raises:
       ValueError: if a key is unknown or missing, or a value has the wrong type.
@@ -184,10 +251,15 @@ def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") 
     for key in mapping:
         near = "".join(f" Did you mean {m}?" for m in difflib.get_close_matches(key, types_of, 1))
         _require(key in types_of, f"{prefix}{key} is not a setting.{near}")
-    for key in types_of:
-        _require(key in mapping, f"{prefix}{key} is missing from the config.")
+    for field in dataclasses.fields(kind):
+        has_value = field.name in mapping or field.default is not dataclasses.MISSING
+        _require(has_value, f"{prefix}{field.name} is missing from the config.")
     return kind(
-        **{key: _typed(wanted, mapping[key], prefix + key) for key, wanted in types_of.items()}
+        **{
+            key: _typed(wanted, mapping[key], prefix + key)
+            for key, wanted in types_of.items()
+            if key in mapping
+        }
     )
 
 
@@ -222,6 +294,17 @@ def _check_data(data: DataConfig) -> None:
         f"data.bucket_lengths={lengths} must be ascending lengths in tokens.",
     )
     _require(data.packed_length > 0, f"data.packed_length={data.packed_length} must be positive.")
+    _require(
+        0 <= data.bpe_dropout_rate < 1,
+        f"data.bpe_dropout_rate={data.bpe_dropout_rate} must be in [0, 1).",
+    )
+    samples = data.bpe_dropout_samples
+    _require(samples > 0, f"data.bpe_dropout_samples={samples} must be at least 1.")
+    _require(
+        samples == 1 or data.bpe_dropout_rate > 0,
+        f"data.bpe_dropout_samples={samples} must be 1 where data.bpe_dropout_rate is 0: without "
+        "dropout there is one way to cut a text.",
+    )
     _require(
         data.source_language != data.target_language,
         f"data.source_language and data.target_language are both {data.source_language!r}; "

@@ -5,6 +5,8 @@ import os
 import pathlib
 from typing import Any
 
+from experiment.config import ExperimentConfig, from_mapping
+
 # What may change between two starts of a run: nothing computed so far depends on it.
 CHANGEABLE = (
     "data.dir",
@@ -39,7 +41,7 @@ class Workdir:
             raise ValueError(f"--workdir={self.path} must be a folder; it is a file. Name another.")
         if not self.config.exists():
             return
-        stored = flatten(read_json(self.config))
+        stored = flatten(from_mapping(ExperimentConfig, read_json(self.config)).resolved())
         now = flatten(resolved)
         for key in sorted(stored.keys() | now.keys()):
             if key.startswith(CHANGEABLE):

@@ -1,18 +1,29 @@
-"""The sizes of a Transformer (paper, table 3)."""
+"""The sizes of a Transformer (paper, table 3), and the variants of it that people compare."""
 
 import dataclasses
+
+CHOICES = {
+    "positions": ("sinusoidal", "learned", "none", "rotary", "alibi", "relative"),
+    "norm": ("layer", "rms"),
+    "norm_placement": ("post", "pre"),
+    "activation": ("relu", "gelu", "swiglu"),
+    "tied_embeddings": ("all", "target", "none"),
+}
+SIZES = ("vocab_size", "d_model", "d_ff", "num_heads", "num_layers", "d_k", "d_v", "max_positions")
+RATES = ("dropout_rate", "attention_dropout_rate", "activation_dropout_rate")
 
 
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
-    """Sizes and rates of an encoder-decoder Transformer; one column of table 3 each.
+    """Sizes, rates and variants of an encoder-decoder Transformer; the defaults are the paper's.
 
     `d_k` and `d_v` are the widths of one head's keys and values. Left at None they are
-    `d_model / num_heads`, as everywhere in the paper but in rows B of table 3.
+    `d_model / num_heads`, as everywhere in the paper but in rows B of table 3. `max_positions` is
+    the length of the tables of learned positions; the other schemes have no end.
 
     Raises:
-      ValueError: if a size is not positive, a rate not in [0, 1), or `d_model` cannot be divided
-        among the heads although a head's width is left open.
+      ValueError: if a size is not positive, a rate not in [0, 1), a variant unknown, or `d_model`
+        cannot be divided among the heads although a head's width is left open.
     """
 
     vocab_size: int
@@ -23,21 +34,39 @@ class TransformerConfig:
     dropout_rate: float
     d_k: int | None = None
     d_v: int | None = None
+    attention_dropout_rate: float = 0.0
+    activation_dropout_rate: float = 0.0
+    positions: str = "sinusoidal"
+    max_positions: int = 1024
+    norm: str = "layer"
+    norm_placement: str = "post"
+    activation: str = "relu"
+    tied_embeddings: str = "all"
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "d_model", "d_ff", "num_heads", "num_layers", "d_k", "d_v"):
+        for name in SIZES:
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise ValueError(f"model.{name}={size} must be at least 1.")
-        if not 0 <= self.dropout_rate < 1:
-            raise ValueError(f"model.dropout_rate={self.dropout_rate} must be in [0, 1).")
-        if self.d_model % 2:
+        for name in RATES:
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"model.{name}={getattr(self, name)} must be in [0, 1).")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"model.{name}={getattr(self, name)!r} must be one of {', '.join(choices)}."
+                )
+        if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(
                 f"model.d_model={self.d_model} must be even: positions pair a sine with a cosine. "
                 f"Use {self.d_model + 1}."
             )
         if (self.d_k is None or self.d_v is None) and self.d_model % self.num_heads:
             raise ValueError(_indivisible(self.d_model, self.num_heads))
+        if self.positions == "rotary" and self.key_width % 2:
+            raise ValueError(
+                f"model.d_k={self.key_width} must be even: rotary positions turn pairs of features."
+            )
 
     @property
     def key_width(self) -> int:
