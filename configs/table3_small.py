@@ -1,5 +1,6 @@
 """Table 3 at a size that a laptop finishes: every row of `table3.py`, scaled, on Multi30k.
 
+    python train.py --config=configs/table3_small.py:B1 --config.data.dir=FOLDER --workdir=runs/B1
     python sweep.py --config=configs/table3_small.py --config.data.dir=FOLDER
 
 FOLDER has train.en, train.de, validation.en and validation.de. The base model is an eighth as wide

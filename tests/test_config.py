@@ -5,7 +5,14 @@ import re
 
 import pytest
 
-from experiment.config import ExperimentConfig, ModelConfig, from_mapping, load_config
+from experiment.config import (
+    ExperimentConfig,
+    ModelConfig,
+    from_mapping,
+    load_config,
+    published,
+    rows_of,
+)
 from tests.made_up import config
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
@@ -17,6 +24,10 @@ def load(name, *overrides):
     # Only this one has no value of its own for where its text is.
     needed = ["--config.data.dir=folder"] if name == "parallel_text" else []
     return load_config(str(CONFIGS / f"{name}.py"), [*needed, *overrides])
+
+
+def load_row(name, row):
+    return load_config(f"{CONFIGS / name}.py:{row}")
 
 
 def refusal(*overrides):
@@ -97,10 +108,81 @@ def test_big_is_base_but_for_the_last_row_of_table_3():
 def test_every_other_config_is_the_base_with_a_few_lines_changed(name):
     source = (CONFIGS / f"{name}.py").read_text()
     assert "config = wmt14_base.get_config()" in source
-    set_to = re.findall(r"(\w+)=(?!get_config)", source.split("get_config() -> ConfigDict:")[1])
+    lines = source.split(" -> ConfigDict:")[1]
+    set_to = re.findall(r"(\w+)=(?!get_config)", lines)
     stated = {setting.rpartition(".")[2] for setting in changes(name)}
     stated |= {"dir"} if name == "parallel_text" else set()
     assert sorted({*set_to} - stated) == []
+
+
+def test_base_states_every_setting():
+    stated = re.findall(r'"(\w+)": ', pathlib.Path(BASE).read_text())
+    sections = [section for section in load("wmt14_base").resolved().values() if section != 0]
+    assert sorted(stated) == sorted(["seed", *(name for section in sections for name in section)])
+
+
+@pytest.mark.parametrize("name", ["table3", "table3_small"])
+def test_rows_of_table_3_differ_from_their_base_in_what_the_paper_varies(name):
+    varied = {
+        "A": {"model.num_heads"},
+        "B": {"model.d_k"},
+        "C": {"model.num_layers", "model.d_model", "model.d_ff"},
+        "D": {"model.dropout_rate", "train.label_smoothing"},
+        "E": {"model.positions"},
+    }
+    rows = rows_of(CONFIGS / f"{name}.py")
+    assert len(rows) == 20
+    base = dict(flat(load(name).resolved()))
+    assert dict(flat(load_row(name, "base").resolved())) == base
+    for row in rows:
+        found = dict(flat(load_row(name, row).resolved()))
+        changed = {key for key in found if found[key] != base[key]}
+        if row == "big":
+            assert changed == {
+                *("model.d_model", "model.d_ff", "model.num_heads", "model.dropout_rate"),
+                "train.num_steps",
+            }
+        elif row != "base":
+            assert len(changed) == 1
+            assert changed <= varied[row[0]]
+
+
+def test_small_rows_change_their_base_by_the_papers_factors():
+    sizes = ("d_model", "d_ff", "num_heads", "num_layers", "dropout_rate")
+    for row in rows_of(CONFIGS / "table3.py"):
+        paper, small = [
+            load_row(name, row).model.transformer(100) for name in ("table3", "table3_small")
+        ]
+        of_paper, of_small = [
+            load_row(name, "base").model.transformer(100) for name in ("table3", "table3_small")
+        ]
+        for size in (*sizes, "key_width", "value_width"):
+            assert getattr(small, size) / getattr(of_small, size) == pytest.approx(
+                getattr(paper, size) / getattr(of_paper, size)
+            )
+
+
+def test_every_row_has_what_the_paper_reports():
+    figures = published(CONFIGS / "table3.py")
+    assert set(figures) == set(rows_of(CONFIGS / "table3.py"))
+    assert figures["B1"] == {"perplexity": 5.16, "bleu": 25.1, "parameters": 58}
+    assert published(BASE) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("table3.py:Z", "must name a row of {file}: base, A1"),
+        ("table3.py:", "must name a row of {file}: base, A1"),
+        ("numbers.py:A1", "names a row, and {file} has none. Use --config={file}."),
+        ("table.py:A1", "table.py is not a file. configs has: table3."),
+    ],
+)
+def test_row_that_is_not_there_is_refused(path, expected, monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
+    file = f"configs/{path.partition(':')[0]}"
+    with pytest.raises(ValueError, match=re.escape(expected.format(file=file))):
+        load_config(f"configs/{path}")
 
 
 def test_flag_changes_a_setting_and_no_other():

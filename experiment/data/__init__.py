@@ -16,7 +16,7 @@ from experiment.data.pipeline import (
 )
 from experiment.data.prepare import TrainingData, prepare_training_data, prepare_vocabulary
 from experiment.data.rows import PlannedBatch
-from experiment.data.token_ids import TokenIds, prepare_token_ids
+from experiment.data.token_ids import BpeDropout, TokenIds, prepare_token_ids
 from experiment.data.vocabulary import (
     BOS_ID,
     EOS_ID,
@@ -33,6 +33,7 @@ __all__ = [
     "UNK_ID",
     "Batch",
     "BatchPlan",
+    "BpeDropout",
     "Corpus",
     "Pairs",
     "PlannedBatch",

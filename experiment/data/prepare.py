@@ -10,7 +10,7 @@ from experiment.data.batching import BatchPlan, batch_plan
 from experiment.data.corpora import Corpus, open_corpus
 from experiment.data.pipeline import fingerprint
 from experiment.data.progress import Progress
-from experiment.data.token_ids import TokenIds, prepare_token_ids
+from experiment.data.token_ids import BpeDropout, TokenIds, prepare_token_ids
 from experiment.data.vocabulary import Vocabulary, train_vocabulary
 
 _SENTENCES_AT_ONCE = 10_000
@@ -43,15 +43,18 @@ def prepare_training_data(
     needed = ("train", "validation", config.evaluation.test_split)
     corpus = open_corpus(config.data, cache_dir, report, needed=needed)
     vocabulary = vocabulary or prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
-    train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report)
+    rate, samples = config.data.bpe_dropout_rate, config.data.bpe_dropout_samples
+    dropout = BpeDropout(rate, samples) if rate else None
+    train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report, dropout=dropout)
     plan = batch_plan(
         train.lengths,
         config.data,
         tokens_per_batch=config.train.tokens_per_batch,
         seed=config.seed,
     )
+    ways = f" ({len(train) // samples:,}, each cut in {samples} ways)" if samples > 1 else ""
     report(
-        f"data: {len(train):,} training pairs, {vocabulary.size:,} pieces, "
+        f"data: {len(train):,} training pairs{ways}, {vocabulary.size:,} pieces, "
         f"{plan.batches_per_epoch:,} batches an epoch; {plan.num_dropped:,} pairs dropped as longer"
         f" than {config.longest_row} tokens"
     )

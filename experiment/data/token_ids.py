@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,21 +65,31 @@ class TokenIds:
         return self.source.sentence(index), self.target.sentence(index)
 
 
+class BpeDropout(NamedTuple):
+    """Every text is cut in `samples` ways, each merge left out with probability `rate`."""
+
+    rate: float
+    samples: int
+
+
 def prepare_token_ids(
     corpus: Corpus,
     split: str,
     vocabulary: Vocabulary,
     cache_dir: pathlib.Path,
     report: Callable[[str], None],
+    *,
+    dropout: BpeDropout | None = None,
 ) -> TokenIds:
     """Returns the token ids of a split, from `cache_dir` where they are there already.
 
+    With `dropout` the split is there `samples` times, one sampling of all pairs after another.
     Files that are not as they were written are prepared again, with a sentence saying so.
 
     Raises:
       ValueError: if the corpus has no such split.
     """
-    folder = cache_dir / "tokens" / _key(corpus, split, vocabulary)
+    folder = cache_dir / "tokens" / _key(corpus, split, vocabulary, dropout)
     if folder.exists():
         if damage := _damage(folder):
             report(f"{folder} is damaged ({damage}); preparing it again.")
@@ -86,23 +98,27 @@ def prepare_token_ids(
             return _load(folder)
     pairs = corpus.pairs(split)
     with new_folder(folder) as temporary:
-        progress = Progress(report, f"preparing the token ids of {split}", len(pairs))
-        _write(temporary, pairs, vocabulary, progress)
+        times = dropout.samples if dropout else 1
+        progress = Progress(report, f"preparing the token ids of {split}", times * len(pairs))
+        chunks = itertools.chain.from_iterable(_chunks(pairs) for _ in range(times))
+        _write(temporary, chunks, vocabulary, progress, dropout)
     return _load(folder)
 
 
-def _key(corpus: Corpus, split: str, vocabulary: Vocabulary) -> str:
+def _key(corpus: Corpus, split: str, vocabulary: Vocabulary, dropout: BpeDropout | None) -> str:
     parts = [corpus.identity, split, vocabulary.digest, corpus.direction, FORMAT_VERSION]
+    parts += [*dropout] if dropout else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _write(
     folder: pathlib.Path,
-    pairs: Sequence[tuple[str, str]],
+    chunks: Iterable[Sequence[tuple[str, str]]],
     vocabulary: Vocabulary,
     progress: Progress,
+    dropout: BpeDropout | None,
 ) -> None:
-    """Writes the split to `folder` with a bounded part of it in memory."""
+    """Writes the pairs of all `chunks` to `folder`, with one of them at a time in memory."""
     dtype = "<u2" if vocabulary.size <= 2**16 else "<i4"
     lengths: dict[str, list[np.ndarray]] = {"source": [], "target": []}
     with (
@@ -110,9 +126,16 @@ def _write(
         (folder / "target.tokens").open("wb") as target,
     ):
         files = {"source": source, "target": target}
-        for chunk in _chunks(pairs):
-            for side, texts in zip(files, zip(*chunk, strict=True), strict=True):
-                encoded = FlatIds.from_lists(vocabulary.encode_all(texts))
+        for number, chunk in enumerate(chunks):
+            for place, (side, texts) in enumerate(
+                zip(files, zip(*chunk, strict=True), strict=True)
+            ):
+                ids = (
+                    vocabulary.sample_all(texts, dropout_rate=dropout.rate, seed=2 * number + place)
+                    if dropout
+                    else vocabulary.encode_all(texts)
+                )
+                encoded = FlatIds.from_lists(ids)
                 files[side].write(encoded.tokens.astype(dtype).tobytes())
                 lengths[side].append(np.diff(encoded.offsets))
             progress.advance(len(chunk))

@@ -1,5 +1,6 @@
 """Subword pieces shared by both languages (section 5.1: byte-pair encoding)."""
 
+import concurrent.futures
 import hashlib
 import io
 import pathlib
@@ -59,6 +60,29 @@ class Vocabulary:
         """Returns `encode` of every text, on several threads."""
         encoded = self._processor.encode(list(texts), num_threads=_THREADS)
         return [[*ids, EOS_ID] for ids in encoded]
+
+    def sample_all(
+        self, texts: Sequence[str], *, dropout_rate: float, seed: int
+    ) -> list[list[int]]:
+        """Returns ids of every text, each merge left out with probability `dropout_rate`.
+
+        BPE-dropout (Provilkov et al. 2020): rare cuts of a word are trained on too. The same seed
+        gives the same ids.
+        """
+        sampled: list[list[int]] = []
+
+        def sample() -> None:
+            sentencepiece.set_random_generator_seed(seed)
+            for text in texts:
+                ids = self._processor.encode(
+                    text, enable_sampling=True, alpha=dropout_rate, nbest_size=-1
+                )
+                sampled.append([*ids, EOS_ID])
+
+        # sentencepiece seeds its generator once a thread: a new thread starts from the seed.
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as fresh_thread:
+            fresh_thread.submit(sample).result()
+        return sampled
 
     def decode(self, ids: Iterable[int]) -> str:
         """Returns the text of `ids` up to the first EOS_ID; padding and BOS_ID say nothing."""

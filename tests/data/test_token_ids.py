@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from experiment.data import TokenIds, prepare_token_ids, train_vocabulary
+from experiment.data import BpeDropout, TokenIds, prepare_token_ids, train_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,25 @@ def test_chunks_join_without_a_seam(numbers, vocabulary, prepared, tmp_path, mon
     again = prepare_token_ids(numbers, "test", vocabulary, cache, lambda line: None)
     np.testing.assert_array_equal(again.source.tokens, prepared.source.tokens)
     np.testing.assert_array_equal(again.target.offsets, prepared.target.offsets)
+
+
+def test_with_dropout_every_pair_is_cut_in_several_ways(numbers, vocabulary, prepared, tmp_path):
+    dropout = BpeDropout(rate=0.2, samples=3)
+    pairs = numbers.pairs("test")
+    sampled = prepare_token_ids(numbers, "test", vocabulary, tmp_path, print, dropout=dropout)
+    assert len(sampled) == 3 * len(pairs)
+    for index in (0, 7, 999):
+        cuts = [sampled.pair(index + sample * len(pairs)) for sample in range(3)]
+        for source, target in cuts:
+            assert vocabulary.decode(source.tolist()) == pairs[index][0]
+            assert vocabulary.decode(target.tolist()) == pairs[index][1]
+    assert sampled.lengths.sum() > 3 * prepared.lengths.sum()
+    cuts_of_each = np.split(sampled.lengths, 3)
+    assert (cuts_of_each[0] != cuts_of_each[1]).any()
+
+    again = prepare_token_ids(numbers, "test", vocabulary, tmp_path / "2", print, dropout=dropout)
+    np.testing.assert_array_equal(again.source.tokens, sampled.source.tokens)
+    np.testing.assert_array_equal(again.target.tokens, sampled.target.tokens)
 
 
 def test_a_small_vocabulary_takes_two_bytes_a_token(prepared):

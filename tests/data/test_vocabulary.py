@@ -61,6 +61,28 @@ def test_encode_all_equals_encode_in_order(trained):
     assert trained.encode_all(texts) == [trained.encode(text) for text in texts]
 
 
+def test_sampled_ids_spell_the_same_text_in_more_pieces(trained):
+    text = "seventeen thousand and forty-two"
+    sampled = trained.sample_all([text] * 20, dropout_rate=0.3, seed=1)
+    assert {trained.decode(ids) for ids in sampled} == {trained.decode(trained.encode(text))}
+    assert all(ids[-1] == EOS_ID for ids in sampled)
+    lengths = [len(ids) for ids in sampled]
+    assert sum(lengths) / 20 > len(trained.encode(text))
+    assert len(set(map(tuple, sampled))) > 1
+
+
+def test_samples_depend_on_their_seed_alone(trained):
+    texts = ["seventeen thousand and forty-two"] * 9
+    first = trained.sample_all(texts, dropout_rate=0.3, seed=1)
+    other = trained.sample_all(texts, dropout_rate=0.3, seed=2)
+    assert trained.sample_all(texts, dropout_rate=0.3, seed=1) == first != other
+
+
+def test_a_dropout_of_one_leaves_single_characters(trained):
+    (ids,) = trained.sample_all(["two"], dropout_rate=1.0, seed=0)
+    assert trained.pieces(ids) == ["▁", "t", "w", "o", "</s>"]
+
+
 def test_decode_stops_at_first_eos_and_skips_padding(trained):
     ids = trained.encode("zwölf Straßen")
     assert trained.decode([BOS_ID, PAD_ID, *ids, *trained.encode("more")]) == "zwölf Straßen"

@@ -67,13 +67,21 @@ def test_what_nothing_computed_depends_on_may_change(workdir, change):
     workdir.check_belongs_to(config(**change).resolved())
 
 
-def test_setting_that_an_older_config_lacks_is_refused(workdir):
+def test_setting_that_is_none_any_more_is_refused(workdir):
     older = config().resolved()
-    del older["model"]["d_v"]
     older["model"]["gone"] = 1
     workdir.write_config(older)
-    with pytest.raises(ValueError, match=r"model\.gone=1, this config has None\."):
+    with pytest.raises(ValueError, match=r"model\.gone is not a setting"):
         workdir.check_belongs_to(config().resolved())
+
+
+def test_run_from_before_there_were_variants_is_the_papers(workdir):
+    older = config().resolved()
+    del older["model"]["positions"]
+    workdir.write_config(older)
+    workdir.check_belongs_to(config().resolved())
+    with pytest.raises(ValueError, match=r"model\.positions=sinusoidal, this config has none"):
+        workdir.check_belongs_to(config(model={"positions": "none"}).resolved())
 
 
 def test_folder_without_a_run_says_how_to_train_one(tmp_path):
