@@ -28,7 +28,7 @@ def of(names: str) -> frozenset[str]:
 CONFIG = "experiment/config.py"
 SYSTEMS = "model/transformer model/baselines model/decoding"
 INNER = f"configs {SYSTEMS} {CONFIG} experiment/data experiment/training experiment/evaluation"
-ALL = f"{INNER} model experiment experiment/command.py experiment/analysis launch"
+ALL = f"{INNER} model experiment experiment/command.py experiment/analysis experiment/sweep launch"
 
 WORLD = of("asyncio datetime io logging multiprocessing os pathlib random shutil signal socket")
 WORLD |= of("subprocess tempfile threading time urllib")
@@ -46,6 +46,7 @@ ROOMS: Mapping[str, Room] = {
     "experiment/training": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     "experiment/evaluation": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     "experiment/analysis": Room(of(INNER)),
+    "experiment/sweep": Room(of(INNER)),
     "experiment/command.py": Room(of(CONFIG)),
     "launch": Room(of(INNER)),
     "benchmarks": Room(of(f"{ALL} scripts")),
@@ -53,7 +54,7 @@ ROOMS: Mapping[str, Room] = {
     "tests": Room(of(f"{ALL} scripts benchmarks")),
     "notebooks": Room(of(ALL)),
 }
-SCRIPTS = ("train.py", "translate.py", "evaluate.py")
+SCRIPTS = ("train.py", "translate.py", "evaluate.py", "sweep.py")
 
 # Names that appear in these places, in tests and in benchmarks, and nowhere else.
 ONLY_IN = {

@@ -1,0 +1,155 @@
+"""What the finished rows of a sweep reached, beside what was published."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiment.evaluation import paired_bootstrap
+from experiment.sweep.rows import Row
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A figure's mean over the seeds, and their standard deviation (None for one seed)."""
+
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Measured":
+        """Returns the mean and the sample standard deviation."""
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), deviation)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowScores:
+    """A row of the table: what is not known is None."""
+
+    name: str
+    changes: str
+    num_params: int
+    steps: int
+    seeds: int
+    published: Mapping[str, float]
+    perplexity: Measured | None = None  # per word piece
+    sacrebleu: Measured | None = None
+    tokenized_bleu: Measured | None = None
+    half_width: float | None = None  # of the 95% confidence interval of sacrebleu, first seed
+    p_value: float | None = None  # of sacrebleu differing from the first row's, first seed
+    minutes: float | None = None  # of training, all seeds
+
+
+def score_rows(rows: Sequence[Row], references: Sequence[str]) -> list[RowScores]:
+    """Returns the scores of every row; those that are not finished have none.
+
+    A row is compared with the first one by paired bootstrap over the sentences of `references`,
+    with the translations of the first seed.
+    """
+    finished = [row for row in rows if row.results()]
+    significance = {}
+    if finished and finished[0] is rows[0]:
+        translations = {row.name: _translations(row) for row in finished}
+        baseline = translations.pop(rows[0].name)
+        significance = paired_bootstrap(baseline, translations, references)
+    return [_score(row, significance.get(row.name)) for row in rows]
+
+
+def _score(row: Row, comparison: Any) -> RowScores:
+    about = RowScores(
+        name=row.name,
+        changes=described(row.changes),
+        num_params=row.num_params,
+        steps=row.config.train.num_steps,
+        seeds=len(row.workdirs),
+        published=row.published,
+    )
+    results = row.results()
+    if not results:
+        return about
+    return dataclasses.replace(
+        about,
+        num_params=results[0]["num_params"],
+        perplexity=Measured.of([result["perplexity"] for result in results]),
+        sacrebleu=Measured.of([result["sacrebleu"] for result in results]),
+        tokenized_bleu=Measured.of([result["tokenized_bleu"] for result in results]),
+        half_width=comparison.half_width if comparison else None,
+        p_value=comparison.p_value if comparison else None,
+        minutes=sum(result["train_seconds"] for result in results) / 60,
+    )
+
+
+def _translations(row: Row) -> list[str]:
+    return row.workdirs[0].translations.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def described(changes: Mapping[str, Any]) -> str:
+    """Returns what a row changes, as people say it.
+
+    Example:
+      >>> described({"model.num_heads": 4, "train.num_steps": 300_000, "model.norm": "rms"})
+      'num_heads 4, num_steps 300,000, norm rms'
+    """
+    shown = {
+        key.rpartition(".")[2]: f"{value:,}" if isinstance(value, int) else f"{value}"
+        for key, value in changes.items()
+    }
+    return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How far a sweep orders its rows as the published table does."""
+
+    correlation: float  # Spearman's, over all rows with both figures
+    same: tuple[str, ...]  # rows on the published side of the first row
+    opposite: tuple[str, ...]  # ... and on the other side
+    undecided: tuple[str, ...]  # published as equal to the first row
+
+
+def agreement(rows: Sequence[RowScores], figure: str) -> Agreement | None:
+    """Compares the rows' `figure` ("perplexity" or "bleu") with the published one.
+
+    None where the first row lacks either, or fewer than three rows have both.
+    """
+    both = [(row.name, _ours(row, figure), row.published.get(figure)) for row in rows]
+    known = [(name, a, b) for name, a, b in both if a is not None and b is not None]
+    if len(known) < 3 or known[0][0] != rows[0].name:
+        return None
+    _, our_base, their_base = known[0]
+    sides: dict[str, list[str]] = {"same": [], "opposite": [], "undecided": []}
+    for name, ours, theirs in known[1:]:
+        product = (ours - our_base) * (theirs - their_base)
+        side = "same" if product > 0 else "opposite" if product < 0 else "undecided"
+        sides[side].append(name)
+    correlation = spearman([a for _, a, _ in known], [b for _, _, b in known])
+    return Agreement(correlation, *(tuple(names) for names in sides.values()))
+
+
+def _ours(row: RowScores, figure: str) -> float | None:
+    measured = row.perplexity if figure == "perplexity" else row.sacrebleu
+    return measured.mean if measured else None
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Returns Spearman's rank correlation; equal values share their mean rank.
+
+    Example:
+      >>> spearman([1, 2, 3], [10, 30, 20]), spearman([1, 2, 3], [3, 2, 1])
+      (0.5, -1.0)
+    """
+    return _pearson(_ranks(first), _ranks(second))
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    ordered = sorted(values)
+    return [ordered.index(value) + (ordered.count(value) - 1) / 2 for value in values]
+
+
+def _pearson(first: Sequence[float], second: Sequence[float]) -> float:
+    try:
+        return statistics.correlation(first, second)
+    except statistics.StatisticsError:  # all equal
+        return math.nan

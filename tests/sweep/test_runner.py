@@ -1,0 +1,134 @@
+import dataclasses
+import io
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from experiment.sweep.rows import Row
+from experiment.sweep.runner import Runner, shares, train_command
+from experiment.training import Progress, Workdir
+from tests.made_up import config
+
+SUCCEED = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True)
+(folder / "results.json").write_text(json.dumps({"step": 10}))
+"""
+FAIL = "import sys; print('error: this is why', file=sys.stderr); sys.exit(6)"
+WAIT = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: sys.exit(42))
+pathlib.Path(sys.argv[1]).mkdir(parents=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch):
+    monkeypatch.setattr("experiment.sweep.runner._SECONDS_BETWEEN_LOOKS", 0.02)
+
+
+def row(tmp_path, name):
+    made_up = dataclasses.replace(config(), seed=0)
+    return Row(name, made_up, {}, {}, (Workdir(tmp_path / name),))
+
+
+def run(tmp_path, programs, *, processes=1, finished=lambda row: None):
+    """Runs a program for each row's name; returns the runner, what was said, and whether done."""
+    said = io.StringIO()
+    rows = [row(tmp_path, name) for name in programs]
+    runner = Runner(
+        lambda row: [sys.executable, "-c", programs[row.name], str(tmp_path / row.name)],
+        tmp_path / "logs",
+        processes=processes,
+        progress=Progress(said, every_seconds=0),
+        finished=finished,
+    )
+    return runner, runner.run(rows), said
+
+
+def test_every_row_runs_and_is_told_of_when_it_is_finished(tmp_path):
+    heard = []
+    runner, done, _ = run(
+        tmp_path, {"A": SUCCEED, "B": SUCCEED}, finished=lambda row: heard.append(row.name)
+    )
+    assert done
+    assert heard == ["A", "B"]
+    assert runner.exit_codes == {"A": 0, "B": 0}
+
+
+def test_a_row_that_fails_does_not_keep_the_others(tmp_path):
+    runner, done, said = run(tmp_path, {"A": FAIL, "B": SUCCEED})
+    assert done
+    assert runner.exit_codes == {"A": 6, "B": 0}
+    assert "A: ended with exit code 6: error: this is why" in said.getvalue()
+    assert "this is why" in (tmp_path / "logs" / "A.log").read_text()
+
+
+def test_several_processes_run_at_the_same_time(tmp_path):
+    meet = """
+import pathlib, sys, time
+here = pathlib.Path(sys.argv[1]); other = here.parent / {"A": "B", "B": "A"}[here.name]
+here.mkdir()
+end = time.monotonic() + 20
+while not other.exists():
+    assert time.monotonic() < end
+    time.sleep(0.01)
+""" + SUCCEED.replace("folder.mkdir(parents=True)", "")
+    runner, _, _ = run(tmp_path, {"A": meet, "B": meet}, processes=2)
+    assert runner.exit_codes == {"A": 0, "B": 0}
+
+
+def test_asked_to_stop_it_asks_every_row_once_and_starts_no_other(tmp_path):
+    def ask():
+        while not ((tmp_path / "A").exists() and (tmp_path / "B").exists()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    runner, done, _ = run(tmp_path, {"A": WAIT, "B": WAIT, "C": SUCCEED}, processes=2)
+    asking.join()
+    assert not done
+    assert runner.exit_codes == {"A": 42, "B": 42}
+    assert not (tmp_path / "C").exists()
+
+
+def test_progress_says_what_is_done_and_what_is_left(tmp_path):
+    _, _, said = run(tmp_path, {"A": SUCCEED, "B": SUCCEED})
+    assert (
+        "0 rows done, 1 waiting; A step 0/10; 0s gone, about unknown time left" in said.getvalue()
+    )
+    assert "1 rows done, 0 waiting; B step 0/10" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("processors", "processes", "expected"),
+    [
+        ([0, 1], 1, [[0, 1]]),
+        ([0, 1], 2, [[0], [1]]),
+        ([2, 3, 5], 2, [[2, 5], [3]]),
+        ([0, 1], 3, [[0], [1], [0]]),
+    ],
+)
+def test_processors_are_divided(processors, processes, expected):
+    assert shares(processors, processes) == expected
+
+
+def test_a_row_is_trained_by_the_command_that_a_user_would_type(tmp_path):
+    _, script, *flags = train_command(
+        "configs/t.py", ["--config.seed=1"], row(tmp_path, "B1"), tmp_path / "B1", ["--seeds=2"]
+    )
+    assert os.path.isfile(script)
+    assert os.path.basename(script) == "train.py"
+    assert flags == [
+        "--config=configs/t.py:B1",
+        "--config.seed=1",
+        f"--workdir={tmp_path / 'B1'}",
+        "--seeds=2",
+    ]
