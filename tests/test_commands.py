@@ -129,6 +129,7 @@ def test_training_leaves_what_is_promised(place, trained):
         "metrics.jsonl",
         "results.json",
         "tensorboard",
+        "translations.txt",
         "vocabulary.model",
     ]
     steps = sorted(int(path.name) for path in (place / "run" / "checkpoints").iterdir())
@@ -138,11 +139,20 @@ def test_training_leaves_what_is_promised(place, trained):
 def test_results_are_printed_and_kept(place, trained):
     results = json.loads((place / "run" / "results.json").read_text())
     assert json.loads(trained.stdout) == results
-    scores = {"bleu", "chrf", "exact_match", "perplexity", "bleu_signature", "chrf_signature"}
+    scores = {"sacrebleu", "tokenized_bleu", "chrf", "exact_match", "perplexity"}
+    scores |= {f"{name}_signature" for name in ("sacrebleu", "tokenized_bleu", "chrf")}
     about = {"step", "train_seconds", "target_tokens_per_second", "num_params", "commit"}
     assert results.keys() >= scores | about
     assert (results["step"], results["sentences"]) == (STEPS, 4)
     assert results["averaged_steps"] == [240, 280, 300]
+
+
+def test_translations_of_the_results_are_kept(place, trained, in_this_process, capsys, tmp_path):
+    kept = (place / "run" / "translations.txt").read_bytes()
+    assert kept.count(b"\n") == 4
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
+    evaluate.main([*where, f"--output={tmp_path / 'again.txt'}"])
+    assert (tmp_path / "again.txt").read_bytes() == kept
 
 
 def test_training_learns(place, trained):
@@ -264,7 +274,9 @@ def test_input_that_is_not_utf_8_is_refused_with_its_line(translations, capsys):
 def test_evaluating_the_test_split_again_gives_its_results(place, trained):
     ended = command("evaluate.py", f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}")
     scores, results = json.loads(ended.stdout), json.loads(trained.stdout)
-    for name in ("bleu", "chrf", "exact_match", "bleu_signature", "split", "sentences"):
+    kinds = ("sacrebleu", "tokenized_bleu", "chrf")
+    signatures = [f"{name}_signature" for name in kinds]
+    for name in (*kinds, *signatures, "exact_match", "split", "sentences"):
         assert scores[name] == results[name]
     assert scores["nll"] == pytest.approx(results["nll"], rel=1e-5)
     assert scores["steps"] == results["averaged_steps"]
@@ -450,6 +462,22 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
             evaluate,
             ["--source=news.en", "--reference=news.de"],
             "news.en must be a text file, but it does not exist.",
+        ),
+        (
+            evaluate,
+            ["--baseline=news.de"],
+            "news.de must be a text file, but it does not exist.",
+        ),
+        (
+            evaluate,
+            [f"--baseline={ROOT / 'translate.py'}"],
+            f"--baseline={ROOT / 'translate.py'} must have one line a sentence: it has 112, and "
+            "there are 4 sentences.",
+        ),
+        (
+            evaluate,
+            ["--output=nowhere/to/be.txt"],
+            "--output=nowhere/to/be.txt must lie in a folder that is there.",
         ),
         (
             evaluate,

@@ -96,4 +96,13 @@ def build_evaluator(
         vocabulary,
         config.data.bucket_lengths,
         decode.sentences_per_batch,
+        **tokens(config),
     )
+
+
+def tokens(config: ExperimentConfig) -> dict[str, str]:
+    """Returns what `tokenized_bleu` must know of a run: tokenizer, and language of the targets."""
+    return {
+        "tokenizer": config.evaluation.tokenizer,
+        "language": config.data.target_language,
+    }

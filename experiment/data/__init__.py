@@ -6,7 +6,7 @@ Example:
 """
 
 from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packed_plan
-from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_pairs
+from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_lines, read_pairs
 from experiment.data.pipeline import (
     Batch,
     assemble,
@@ -50,6 +50,7 @@ __all__ = [
     "prepare_token_ids",
     "prepare_training_data",
     "prepare_vocabulary",
+    "read_lines",
     "read_pairs",
     "train_vocabulary",
     "training_batches",

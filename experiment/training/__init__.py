@@ -16,7 +16,7 @@ from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
-from experiment.training.workdir import Workdir, write_json
+from experiment.training.workdir import Workdir, write_json, write_lines
 
 __all__ = [
     # One update.
@@ -52,4 +52,5 @@ __all__ = [
     "duration",
     "read_metrics",
     "write_json",
+    "write_lines",
 ]

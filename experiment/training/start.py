@@ -51,7 +51,8 @@ def open_run(
             f"{config.train.num_steps}. Raise it, or choose another --workdir."
         )
     if state.step < config.train.num_steps:
-        workdir.results.unlink(missing_ok=True)  # of a shorter run, which goes on now
+        for file in (workdir.results, workdir.translations):
+            file.unlink(missing_ok=True)  # of a shorter run, which goes on now
     workdir.write_config(config.resolved())
     data.vocabulary.save(workdir.vocabulary)
     step = int(state.step)
