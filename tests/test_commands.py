@@ -21,6 +21,7 @@ import train
 import translate
 from experiment.analysis import runs
 from experiment.training import read_metrics
+from experiment.training.checkpoint import __main__ as checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -293,6 +294,53 @@ def test_evaluating_files_is_evaluating_what_is_in_them(place, trained, in_this_
     assert [of_files.pop(name) for name in ("source", "reference")] == [str(f) for f in files]
     assert of_files == split
     assert split["steps"] == [STEPS]
+
+
+def test_mean_that_is_kept_is_scored_and_translates_as_one_that_is_made(
+    place, trained, in_this_process, capsys, tmp_path, translations
+):
+    to, cache = tmp_path / "mean", f"--cache_dir={place / 'cache'}"
+    checkpoint.main(["average", str(place / "run"), "--last=3", f"--to={to}"])
+    capsys.readouterr()
+    evaluate.main([f"--workdir={to}", cache])
+    kept = json.loads(capsys.readouterr().out)
+    evaluate.main([f"--workdir={place / 'run'}", cache, "--average=3"])
+    assert kept == json.loads(capsys.readouterr().out)
+    assert kept["steps"] == [240, 280, 300]
+    text = b"ka lu mi\nno pe\n"
+    made = translations(text, "--average=3", "--scores")
+    assert translations(text, f"--workdir={to}", "--scores") == made
+    assert translations(text, "--average=1", "--scores") != made
+
+
+def test_mean_is_not_trained_on(place, trained, arguments, in_this_process, capsys, tmp_path):
+    to = tmp_path / "mean"
+    checkpoint.main(["average", str(place / "run"), "--last=3", f"--to={to}"])
+    capsys.readouterr()
+    before = contents(to)
+    assert refusal(capsys, train, arguments(workdir=to, train__tokens_per_batch=64)) == (
+        f"{to} holds the mean of the checkpoints 240, 280, 300, and no optimizer to go on with. "
+        "Go on with the run it was made from, or choose another --workdir."
+    )
+    assert contents(to) == before
+
+
+def test_baseline_is_compared_with(place, trained, in_this_process, capsys):
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
+    same = place / "run" / "translations.txt"
+    evaluate.main([*where, f"--baseline={same}"])
+    said = json.loads(capsys.readouterr().out)
+    against = said.pop("against")
+    assert (against.pop("baseline"), against.pop("samples")) == (str(same), 1000)
+    assert against.keys() == {"sacrebleu", "tokenized_bleu"}
+    for kind, found in against.items():
+        assert found["baseline"] == pytest.approx(said[kind])
+        assert found["p_value"] == 1
+        assert found["half_width"] >= 0
+    perfect = place / "corpus" / "test.de"
+    evaluate.main([*where, f"--baseline={perfect}"])
+    said = json.loads(capsys.readouterr().out)
+    assert said["against"]["sacrebleu"]["baseline"] == pytest.approx(100)
 
 
 @pytest.mark.parametrize("script", [train, translate, evaluate])

@@ -5,6 +5,7 @@ Example:
     for batch in training_batches(data.train, data.plan, start_step=0, num_steps=1_000): ...
 """
 
+from experiment.data.atomic import new_folder
 from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packed_plan
 from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_lines, read_pairs
 from experiment.data.pipeline import (
@@ -45,6 +46,7 @@ __all__ = [
     "evaluation_batches",
     "fingerprint",
     "lines_of",
+    "new_folder",
     "open_corpus",
     "packed_plan",
     "prepare_token_ids",

@@ -1,6 +1,7 @@
 """Sections 5 and 5.1 to 5.4: from batches to parameters, and never losing them."""
 
-from experiment.training.checkpoint import Checkpoints
+from experiment.training.averaging import average_run
+from experiment.training.checkpoint import Checkpoints, averaged_steps
 from experiment.training.clock import Clock
 from experiment.training.compilation import use_compilation_cache
 from experiment.training.finish import finish
@@ -48,6 +49,8 @@ __all__ = [
     "Progress",
     "StopRequest",
     "Workdir",
+    "average_run",
+    "averaged_steps",
     "commit",
     "duration",
     "read_metrics",
