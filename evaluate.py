@@ -3,21 +3,25 @@
     python evaluate.py --workdir=runs/numbers
     python evaluate.py --workdir=runs/numbers --split=test_millions
     python evaluate.py --workdir=runs/multi30k --source=news.en --reference=news.de
+    python evaluate.py --workdir=runs/two_heads --baseline=runs/multi30k/translations.txt
 
-BLEU and chrF are sacreBLEU's, with their signatures, on text as it is; exact_match is in percent;
-perplexity is per subword token, ends of sentences included.
+sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of tokens with
+compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
+ends of sentences included. --baseline says how likely chance alone makes such a difference.
 """
 
 import argparse
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import jax
 
 from experiment import command, training
 from experiment.analysis import runs
-from experiment.data import open_corpus, read_pairs
+from experiment.data import open_corpus, read_lines, read_pairs
+from experiment.evaluation import compare
 
 
 def main(argv: list[str]) -> None:
@@ -30,6 +34,8 @@ def main(argv: list[str]) -> None:
             raise ValueError("--source and --reference go together: give both, or --split.")
         if flags.split and flags.source:
             raise ValueError("--split and --source are two ways to say what to score. Give one.")
+        if flags.output and not flags.output.absolute().parent.is_dir():
+            raise ValueError(f"--output={flags.output} must lie in a folder that is there.")
         run = runs.load(flags.workdir, average=flags.average)
         decode = run.config.decode
         if flags.beam_size is not None:
@@ -46,15 +52,30 @@ def main(argv: list[str]) -> None:
                     "it, or name files with --source and --reference."
                 )
             pairs, of_what = corpus.pairs(split)[:], {"split": split}
+        baseline = list(read_lines(flags.baseline)) if flags.baseline else None
+        if baseline is not None and len(baseline) != len(pairs):
+            raise ValueError(
+                f"--baseline={flags.baseline} must have one line a sentence: it has "
+                f"{len(baseline):,}, and there are {len(pairs):,} sentences."
+            )
         training.use_compilation_cache(flags.cache_dir)
-    scores, _ = run.evaluator(decode).score(
+    scores, translations = run.evaluator(decode).score(
         jax.device_put(run.params),
         pairs,
         progress=lambda done, total: progress.update(f"translated {done:,} of {total:,} lines"),
     )
+    if flags.output:
+        with command.user_errors():
+            training.write_lines(flags.output, translations)
+    about: dict[str, Any] = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
+    about["beam_size"] = decode.beam_size
+    if baseline is not None:
+        progress.update("comparing with the baseline ...")
+        references = [reference for _, reference in pairs]
+        found = compare(translations, baseline, references, **runs.tokens(run.config))
+        about["against"] = {"baseline": str(flags.baseline), **found}
     progress.clear()
-    about = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
-    print(json.dumps({**scores, **about, "beam_size": decode.beam_size}, indent=2))
+    print(json.dumps({**scores, **about}, indent=2))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -68,6 +89,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument(
         "--average", type=int, help="checkpoints averaged (default: the run's config)"
     )
+    arguments.add_argument("--output", type=pathlib.Path, help="a file for the translations")
+    arguments.add_argument("--baseline", type=pathlib.Path, help="other translations to compare")
     command.add_cache_dir(arguments)
     return arguments.parse_args(argv)
 

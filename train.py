@@ -5,7 +5,8 @@
     python train.py --config.model.num_heads=2 --workdir=runs/two_heads    any setting is a flag
 
 A workdir holds config.json (every setting), vocabulary.model, checkpoints/, metrics.jsonl,
-tensorboard/ and, once the run is finished, results.json. Ctrl-C saves and stops (exit code 42).
+tensorboard/ and, once the run is finished, translations.txt and results.json. Ctrl-C saves and
+stops (exit code 42).
 """
 
 import functools

@@ -21,6 +21,7 @@ import train
 import translate
 from experiment.analysis import runs
 from experiment.training import read_metrics
+from experiment.training.checkpoint import __main__ as checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +130,7 @@ def test_training_leaves_what_is_promised(place, trained):
         "metrics.jsonl",
         "results.json",
         "tensorboard",
+        "translations.txt",
         "vocabulary.model",
     ]
     steps = sorted(int(path.name) for path in (place / "run" / "checkpoints").iterdir())
@@ -138,11 +140,20 @@ def test_training_leaves_what_is_promised(place, trained):
 def test_results_are_printed_and_kept(place, trained):
     results = json.loads((place / "run" / "results.json").read_text())
     assert json.loads(trained.stdout) == results
-    scores = {"bleu", "chrf", "exact_match", "perplexity", "bleu_signature", "chrf_signature"}
+    scores = {"sacrebleu", "tokenized_bleu", "chrf", "exact_match", "perplexity"}
+    scores |= {f"{name}_signature" for name in ("sacrebleu", "tokenized_bleu", "chrf")}
     about = {"step", "train_seconds", "target_tokens_per_second", "num_params", "commit"}
     assert results.keys() >= scores | about
     assert (results["step"], results["sentences"]) == (STEPS, 4)
     assert results["averaged_steps"] == [240, 280, 300]
+
+
+def test_translations_of_the_results_are_kept(place, trained, in_this_process, capsys, tmp_path):
+    kept = (place / "run" / "translations.txt").read_bytes()
+    assert kept.count(b"\n") == 4
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
+    evaluate.main([*where, f"--output={tmp_path / 'again.txt'}"])
+    assert (tmp_path / "again.txt").read_bytes() == kept
 
 
 def test_training_learns(place, trained):
@@ -264,7 +275,9 @@ def test_input_that_is_not_utf_8_is_refused_with_its_line(translations, capsys):
 def test_evaluating_the_test_split_again_gives_its_results(place, trained):
     ended = command("evaluate.py", f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}")
     scores, results = json.loads(ended.stdout), json.loads(trained.stdout)
-    for name in ("bleu", "chrf", "exact_match", "bleu_signature", "split", "sentences"):
+    kinds = ("sacrebleu", "tokenized_bleu", "chrf")
+    signatures = [f"{name}_signature" for name in kinds]
+    for name in (*kinds, *signatures, "exact_match", "split", "sentences"):
         assert scores[name] == results[name]
     assert scores["nll"] == pytest.approx(results["nll"], rel=1e-5)
     assert scores["steps"] == results["averaged_steps"]
@@ -281,6 +294,53 @@ def test_evaluating_files_is_evaluating_what_is_in_them(place, trained, in_this_
     assert [of_files.pop(name) for name in ("source", "reference")] == [str(f) for f in files]
     assert of_files == split
     assert split["steps"] == [STEPS]
+
+
+def test_mean_that_is_kept_is_scored_and_translates_as_one_that_is_made(
+    place, trained, in_this_process, capsys, tmp_path, translations
+):
+    to, cache = tmp_path / "mean", f"--cache_dir={place / 'cache'}"
+    checkpoint.main(["average", str(place / "run"), "--last=3", f"--to={to}"])
+    capsys.readouterr()
+    evaluate.main([f"--workdir={to}", cache])
+    kept = json.loads(capsys.readouterr().out)
+    evaluate.main([f"--workdir={place / 'run'}", cache, "--average=3"])
+    assert kept == json.loads(capsys.readouterr().out)
+    assert kept["steps"] == [240, 280, 300]
+    text = b"ka lu mi\nno pe\n"
+    made = translations(text, "--average=3", "--scores")
+    assert translations(text, f"--workdir={to}", "--scores") == made
+    assert translations(text, "--average=1", "--scores") != made
+
+
+def test_mean_is_not_trained_on(place, trained, arguments, in_this_process, capsys, tmp_path):
+    to = tmp_path / "mean"
+    checkpoint.main(["average", str(place / "run"), "--last=3", f"--to={to}"])
+    capsys.readouterr()
+    before = contents(to)
+    assert refusal(capsys, train, arguments(workdir=to, train__tokens_per_batch=64)) == (
+        f"{to} holds the mean of the checkpoints 240, 280, 300, and no optimizer to go on with. "
+        "Go on with the run it was made from, or choose another --workdir."
+    )
+    assert contents(to) == before
+
+
+def test_baseline_is_compared_with(place, trained, in_this_process, capsys):
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
+    same = place / "run" / "translations.txt"
+    evaluate.main([*where, f"--baseline={same}"])
+    said = json.loads(capsys.readouterr().out)
+    against = said.pop("against")
+    assert (against.pop("baseline"), against.pop("samples")) == (str(same), 1000)
+    assert against.keys() == {"sacrebleu", "tokenized_bleu"}
+    for kind, found in against.items():
+        assert found["baseline"] == pytest.approx(said[kind])
+        assert found["p_value"] == 1
+        assert found["half_width"] >= 0
+    perfect = place / "corpus" / "test.de"
+    evaluate.main([*where, f"--baseline={perfect}"])
+    said = json.loads(capsys.readouterr().out)
+    assert said["against"]["sacrebleu"]["baseline"] == pytest.approx(100)
 
 
 @pytest.mark.parametrize("script", [train, translate, evaluate])
@@ -450,6 +510,22 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
             evaluate,
             ["--source=news.en", "--reference=news.de"],
             "news.en must be a text file, but it does not exist.",
+        ),
+        (
+            evaluate,
+            ["--baseline=news.de"],
+            "news.de must be a text file, but it does not exist.",
+        ),
+        (
+            evaluate,
+            [f"--baseline={ROOT / 'translate.py'}"],
+            f"--baseline={ROOT / 'translate.py'} must have one line a sentence: it has 112, and "
+            "there are 4 sentences.",
+        ),
+        (
+            evaluate,
+            ["--output=nowhere/to/be.txt"],
+            "--output=nowhere/to/be.txt must lie in a folder that is there.",
         ),
         (
             evaluate,

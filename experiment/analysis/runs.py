@@ -14,6 +14,7 @@ from experiment.training import (
     Checkpoints,
     Params,
     Workdir,
+    averaged_steps,
     evaluation_step,
     init_params,
     loss_of,
@@ -76,9 +77,10 @@ def load(path: str | pathlib.Path, *, average: int | None = None) -> Run:
     model = Transformer(config.model.transformer(vocabulary.size))
     abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
     params = checkpoints.average_params(steps, abstract)
-    fingerprint = checkpoints.record(steps[-1])["fingerprint"]
+    record = checkpoints.record(steps[-1])
     checkpoints.close()
-    return Run(workdir, config, vocabulary, model, params, tuple(steps), fingerprint)
+    steps = averaged_steps(record, steps)
+    return Run(workdir, config, vocabulary, model, params, tuple(steps), record["fingerprint"])
 
 
 def build_evaluator(
@@ -96,4 +98,13 @@ def build_evaluator(
         vocabulary,
         config.data.bucket_lengths,
         decode.sentences_per_batch,
+        **tokens(config),
     )
+
+
+def tokens(config: ExperimentConfig) -> dict[str, str]:
+    """Returns what `tokenized_bleu` must know of a run: tokenizer, and language of the targets."""
+    return {
+        "tokenizer": config.evaluation.tokenizer,
+        "language": config.data.target_language,
+    }

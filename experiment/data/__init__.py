@@ -5,8 +5,9 @@ Example:
     for batch in training_batches(data.train, data.plan, start_step=0, num_steps=1_000): ...
 """
 
+from experiment.data.atomic import new_folder
 from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packed_plan
-from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_pairs
+from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_lines, read_pairs
 from experiment.data.pipeline import (
     Batch,
     assemble,
@@ -46,11 +47,13 @@ __all__ = [
     "evaluation_batches",
     "fingerprint",
     "lines_of",
+    "new_folder",
     "open_corpus",
     "packed_plan",
     "prepare_token_ids",
     "prepare_training_data",
     "prepare_vocabulary",
+    "read_lines",
     "read_pairs",
     "train_vocabulary",
     "training_batches",

@@ -3,6 +3,18 @@
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.evaluator import Evaluator
 from experiment.evaluation.perplexity import perplexity
+from experiment.evaluation.significance import SAMPLES, Estimate, compare, paired_bootstrap
 from experiment.evaluation.translation import Translation, Translator, search
 
-__all__ = ["Evaluator", "Translation", "Translator", "perplexity", "search", "translation_scores"]
+__all__ = [
+    "SAMPLES",
+    "Estimate",
+    "Evaluator",
+    "Translation",
+    "Translator",
+    "compare",
+    "paired_bootstrap",
+    "perplexity",
+    "search",
+    "translation_scores",
+]

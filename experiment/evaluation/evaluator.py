@@ -21,13 +21,20 @@ class Evaluator:
         vocabulary: Vocabulary,
         bucket_lengths: Sequence[int],
         sentences_per_batch: int,
+        *,
+        tokenizer: str,
+        language: str,
     ) -> None:
-        """`evaluation_step(params, batch)` returns sums with `nll` and `tokens`."""
+        """`evaluation_step(params, batch)` returns sums with `nll` and `tokens`.
+
+        `tokenizer` and `language`, that of the targets, are for the BLEU of tokens.
+        """
         self.translator = translator
         self._evaluation_step = jax.jit(evaluation_step)
         self._vocabulary = vocabulary
         self._bucket_lengths = bucket_lengths
         self._sentences_per_batch = sentences_per_batch
+        self._tokens = {"tokenizer": tokenizer, "language": language}
 
     def scores(
         self, params: Any, pairs: Sequence[tuple[str, str]], **options: Any
@@ -62,4 +69,5 @@ class Evaluator:
         likelihood = perplexity(self._evaluation_step, params, batches)
         count = translated or len(pairs)
         translations = self.translator.best(params, sources[:count], progress=progress)
-        return {**translation_scores(translations, targets[:count]), **likelihood}, translations
+        scores = translation_scores(translations, targets[:count], **self._tokens)
+        return {**scores, **likelihood}, translations

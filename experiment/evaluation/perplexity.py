@@ -1,4 +1,4 @@
-"""How well a model expects the references: perplexity per token."""
+"""How well a model expects the references: perplexity per word piece."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -10,10 +10,11 @@ from experiment.data import Batch
 def perplexity(
     evaluation_step: Callable[[Any, Batch], Any], params: Any, batches: Iterable[Batch]
 ) -> dict[str, float]:
-    """Returns `nll` in nats a token and `perplexity` = exp(nll), over all target tokens.
+    """Returns `nll` in nats a word piece and `perplexity` = exp(nll), over all target pieces.
 
-    Tokens are subword pieces with the ends of sentences, so values compare only between models
-    with the same vocabulary. `evaluation_step` returns sums with `nll` and `tokens`, on the host
+    Each sentence counts its pieces of the vocabulary and one more, its end; it is the paper's
+    perplexity "per-wordpiece" (table 3), not per word. So values compare only between models with
+    the same vocabulary. `evaluation_step` returns sums with `nll` and `tokens`, on the host
     or not.
     """
     nll = tokens = 0.0

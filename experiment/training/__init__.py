@@ -1,6 +1,7 @@
 """Sections 5 and 5.1 to 5.4: from batches to parameters, and never losing them."""
 
-from experiment.training.checkpoint import Checkpoints
+from experiment.training.averaging import average_run
+from experiment.training.checkpoint import Checkpoints, averaged_steps
 from experiment.training.clock import Clock
 from experiment.training.compilation import use_compilation_cache
 from experiment.training.finish import finish
@@ -16,7 +17,7 @@ from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
-from experiment.training.workdir import Workdir, write_json
+from experiment.training.workdir import Workdir, write_json, write_lines
 
 __all__ = [
     # One update.
@@ -48,8 +49,11 @@ __all__ = [
     "Progress",
     "StopRequest",
     "Workdir",
+    "average_run",
+    "averaged_steps",
     "commit",
     "duration",
     "read_metrics",
     "write_json",
+    "write_lines",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from experiment.config import EvaluationConfig
 from experiment.training.loop import Loop
 from experiment.training.state import num_params
-from experiment.training.workdir import write_json
+from experiment.training.workdir import write_json, write_lines
 
 SAMPLES = 4
 
@@ -55,6 +55,8 @@ def finish(
         "num_params": num_params(params),
         "commit": run.record["commit"],
     }
+    # The results come last: where they are, the run is finished.
+    write_lines(run.workdir.translations, translations)
     write_json(run.workdir.results, results)
     run.checkpoints.close()
     run.log.close()

@@ -1,6 +1,7 @@
 """How a run starts: from its own newest checkpoint if there is one, else from scratch."""
 
 import base64
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from experiment.config import ExperimentConfig
 from experiment.data import TrainingData
-from experiment.training.checkpoint import Checkpoints
+from experiment.training.checkpoint import AVERAGED_STEPS, Checkpoints
 from experiment.training.clock import Clock
 from experiment.training.metrics import MetricsLog
 from experiment.training.source import commit
@@ -39,8 +40,8 @@ def open_run(
     """Returns the run of `workdir`, at its newest checkpoint or, if there is none, from `init`.
 
     Raises:
-      ValueError: if the checkpoint was trained on other data, or for more steps; nothing is
-        changed then.
+      ValueError: if the checkpoint was trained on other data, or for more steps, or is a mean;
+        nothing is changed then.
     """
     fingerprint = data.fingerprint
     state, kept = _newest(workdir, init)
@@ -51,7 +52,8 @@ def open_run(
             f"{config.train.num_steps}. Raise it, or choose another --workdir."
         )
     if state.step < config.train.num_steps:
-        workdir.results.unlink(missing_ok=True)  # of a shorter run, which goes on now
+        for file in (workdir.results, workdir.translations):
+            file.unlink(missing_ok=True)  # of a shorter run, which goes on now
     workdir.write_config(config.resolved())
     data.vocabulary.save(workdir.vocabulary)
     step = int(state.step)
@@ -77,13 +79,25 @@ def open_run(
 
 def _newest(workdir: Workdir, init: Callable[[], TrainState]) -> tuple[TrainState, dict[str, Any]]:
     if workdir.checkpoints.is_dir():
-        checkpoints = Checkpoints(workdir.checkpoints)
-        steps = checkpoints.steps()
-        found = checkpoints.restore(steps[-1], jax.eval_shape(init)) if steps else None
-        checkpoints.close()
-        if found:
-            return found
+        with contextlib.closing(Checkpoints(workdir.checkpoints)) as checkpoints:
+            if steps := checkpoints.steps():
+                check_is_no_mean(workdir, checkpoints.record(steps[-1]))
+                return checkpoints.restore(steps[-1], jax.eval_shape(init))
     return jax.tree.map(np.asarray, jax.jit(init)()), {}
+
+
+def check_is_no_mean(workdir: Workdir, record: dict[str, Any]) -> None:
+    """Refuses to go on from parameters that never were those of an optimizer.
+
+    Raises:
+      ValueError: naming the steps they are the mean of.
+    """
+    if AVERAGED_STEPS in record:
+        steps = ", ".join(map(str, record[AVERAGED_STEPS]))
+        raise ValueError(
+            f"{workdir.path} holds the mean of the checkpoints {steps}, and no optimizer to go on "
+            "with. Go on with the run it was made from, or choose another --workdir."
+        )
 
 
 def check_same_data(before: dict[str, str], now: dict[str, str]) -> None:

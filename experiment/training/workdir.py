@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 from experiment.config import ExperimentConfig, from_mapping
@@ -29,6 +30,7 @@ class Workdir:
         self.vocabulary = self.path / "vocabulary.model"
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
+        self.translations = self.path / "translations.txt"  # of the test split, in its order
         self.results = self.path / "results.json"
 
     def check_belongs_to(self, resolved: dict[str, Any]) -> None:
@@ -95,8 +97,17 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
 
 def write_json(path: pathlib.Path, content: Any) -> None:
     """Writes a file that is either whole or not there."""
+    _replace(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
+    """Writes a text file, UTF-8, that is either whole or not there."""
+    _replace(path, "".join(f"{line}\n" for line in lines))
+
+
+def _replace(path: pathlib.Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
     os.replace(temporary, path)
 
 

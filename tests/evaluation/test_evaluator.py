@@ -11,6 +11,7 @@ from tests.evaluation.random_model import MODEL, params, translator
 from tests.made_up import vocabulary
 
 STEP = functools.partial(evaluation_step, loss_fn=loss_of(MODEL, 0.1))
+TOKENS = {"tokenizer": "moses", "language": "de"}
 PAIRS = [
     ("the cat", "die Katze"),
     ("the mat", "die Matte"),
@@ -22,14 +23,14 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def evaluator():
-    return Evaluator(translator(), STEP, vocabulary(), (16,), 4)
+    return Evaluator(translator(), STEP, vocabulary(), (16,), 4, **TOKENS)
 
 
 def test_scores_are_those_of_the_translations_and_of_the_references(evaluator):
     scores, translations = evaluator.score(params(), PAIRS)
     sources, targets = map(list, zip(*PAIRS, strict=True))
     assert translations == translator().best(params(), sources)
-    expected = translation_scores(translations, targets)
+    expected = translation_scores(translations, targets, **TOKENS)
     assert {name: scores[name] for name in expected} == expected
     ids = TokenIds.from_lists(vocabulary().encode_all(sources), vocabulary().encode_all(targets))
     batches = evaluation_batches(ids, bucket_lengths=(16,), sentences_per_batch=5)

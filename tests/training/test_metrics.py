@@ -18,10 +18,10 @@ def test_lines_hold_what_was_measured_in_order(tmp_path):
     path = tmp_path / "metrics.jsonl"
     with contextlib.closing(MetricsLog(path, step=0)) as log:
         log.write("train", 3, {"loss": 0.1, "nll": 2.5})
-        log.write("validation", 3, {"bleu": 41.0, "bleu_signature": "nrefs:1"})
+        log.write("validation", 3, {"sacrebleu": 41.0, "sacrebleu_signature": "nrefs:1"})
     assert read_metrics(path) == [
         {"kind": "train", "step": 3, "loss": 0.1, "nll": 2.5},
-        {"kind": "validation", "step": 3, "bleu": 41.0, "bleu_signature": "nrefs:1"},
+        {"kind": "validation", "step": 3, "sacrebleu": 41.0, "sacrebleu_signature": "nrefs:1"},
     ]
 
 

@@ -89,6 +89,18 @@ def test_fewer_steps_than_were_taken_are_refused(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_results_of_a_shorter_run_go_when_it_goes_on(tmp_path):
+    with opened(tmp_path, CONFIG, init) as run:
+        save(run, CONFIG.train.num_steps)
+        results = (run.workdir.results, run.workdir.translations)
+    for file in results:
+        file.write_text("")
+    with opened(tmp_path, CONFIG, init):
+        assert all(file.exists() for file in results)
+    with opened(tmp_path, config(train={"num_steps": CONFIG.train.num_steps + 1}), init):
+        assert not any(file.exists() for file in results)
+
+
 def test_folder_without_a_checkpoint_starts_again(tmp_path):
     with opened(tmp_path, CONFIG, init) as run:
         run.log.write("train", 3, {"loss": 1.0})

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from experiment.training import Workdir, write_json
+from experiment.training import Workdir, write_json, write_lines
 from tests.made_up import config
 
 
@@ -112,6 +112,12 @@ def test_file_is_replaced_whole_or_not_at_all(tmp_path):
         write_json(path, {"step": 2, "rest": object()})
     assert json.loads(path.read_text()) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_are_written_as_they_are_whatever_the_locale(tmp_path):
+    write_lines(tmp_path / "lines.txt", ["größer", "", "a\u2028b"])
+    assert (tmp_path / "lines.txt").read_bytes() == "größer\n\na\u2028b\n".encode()
+    assert list(tmp_path.iterdir()) == [tmp_path / "lines.txt"]
 
 
 def test_file_that_is_no_json_any_more_is_named(workdir):

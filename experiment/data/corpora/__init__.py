@@ -9,10 +9,10 @@ from experiment.data.corpora.catalogue import open_catalogue
 from experiment.data.corpora.corpus import Corpus, Pairs
 from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.preparation import prepare
-from experiment.data.corpora.text_lines import lines_of
+from experiment.data.corpora.text_lines import lines_of, read_lines
 from experiment.data.progress import Progress
 
-__all__ = ["Corpus", "Pairs", "lines_of", "open_corpus", "read_pairs"]
+__all__ = ["Corpus", "Pairs", "lines_of", "open_corpus", "read_lines", "read_pairs"]
 
 Report = Callable[[str], None]
 

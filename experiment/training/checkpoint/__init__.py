@@ -2,7 +2,8 @@
 
 One step's directory holds three items: `params`, `optimizer` (with the step) and `run`, a JSON
 record of what the numbers mean: resolved config, vocabulary, fingerprint of the data. Parameters
-lie apart so that translating with a model does not read what only training needs.
+lie apart so that translating with a model does not read what only training needs. Where they are a
+mean of several steps there is no `optimizer`, and the record names the steps.
 """
 
 import dataclasses
@@ -17,6 +18,8 @@ from orbax.checkpoint.checkpoint_managers import PreservationPolicy
 
 from experiment.training.loss import Params
 from experiment.training.state import TrainState
+
+AVERAGED_STEPS = "averaged_steps"  # in the record of parameters that are a mean
 
 
 @dataclasses.dataclass
@@ -78,6 +81,15 @@ class Checkpoints:
         if not self._manager.save(step, args=items):
             raise RuntimeError(f"{self._directory}: Orbax declined to save step {step}.")
 
+    def save_mean(self, params: Params, steps: list[int], record: dict[str, Any]) -> None:
+        """Saves parameters on the host that are the mean of several steps, as the last of these."""
+        items = ocp.args.Composite(
+            params=ocp.args.StandardSave(params),
+            run=ocp.args.JsonSave({**record, AVERAGED_STEPS: steps}),
+        )
+        if not self._manager.save(steps[-1], args=items):
+            raise RuntimeError(f"{self._directory}: Orbax declined to save step {steps[-1]}.")
+
     def restore(self, step: int, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
         """Returns the state (numpy arrays) and the record of a step.
 
@@ -125,6 +137,14 @@ class Checkpoints:
     def close(self) -> None:
         """Waits, then lets go of the directory."""
         self._manager.close()
+
+
+def averaged_steps(record: dict[str, Any], steps: Sequence[int]) -> list[int]:
+    """Returns the steps that a mean of `steps` is the mean of; `record` is that of the last.
+
+    They are others than `steps` where a mean is all that was kept.
+    """
+    return list(record.get(AVERAGED_STEPS, steps))
 
 
 def _placed(abstract: Any) -> Any:

@@ -1,0 +1,49 @@
+"""Averaging as a step of its own: the mean of a run's newest checkpoints, kept as a run (6.1)."""
+
+import contextlib
+import functools
+import pathlib
+import shutil
+
+import jax
+
+from experiment.config import ExperimentConfig, from_mapping
+from experiment.data import Vocabulary, new_folder
+from experiment.training.checkpoint import Checkpoints, averaged_steps
+from experiment.training.state import init_params
+from experiment.training.workdir import Workdir
+from model.transformer import Transformer
+
+
+def average_run(workdir: Workdir, *, last: int, to: pathlib.Path) -> list[int]:
+    """Returns the steps of the newest `last` checkpoints, the mean of which is the run in `to`.
+
+    `to` appears whole or not at all: config.json, vocabulary.model, and one checkpoint that has
+    parameters, the record of the newest step, and there the steps it is the mean of.
+
+    Raises:
+      ValueError: if there is no run, if it has fewer checkpoints, or if `to` is not free.
+    """
+    config: ExperimentConfig = from_mapping(ExperimentConfig, workdir.read_config())
+    average = Workdir(to)
+    if average.path.exists() and (not average.path.is_dir() or any(average.path.iterdir())):
+        raise ValueError(f"--to={to} must be a new folder; there is something. Name another.")
+    if not workdir.checkpoints.is_dir():
+        raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
+    with contextlib.closing(Checkpoints(workdir.checkpoints)) as checkpoints:
+        there = checkpoints.steps()
+        if last > len(there):
+            raise ValueError(f"{workdir.path} has {len(there)} checkpoints, not --last={last}.")
+        steps = there[-last:]
+        model = Transformer(config.model.transformer(Vocabulary.load(workdir.vocabulary).size))
+        abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
+        params = checkpoints.average_params(steps, abstract)
+        record = checkpoints.record(steps[-1])
+    steps = averaged_steps(record, steps)
+    with new_folder(average.path) as folder:
+        written = Workdir(folder)
+        shutil.copyfile(workdir.config, written.config)
+        shutil.copyfile(workdir.vocabulary, written.vocabulary)
+        with contextlib.closing(Checkpoints(written.checkpoints, keep=1)) as checkpoints:
+            checkpoints.save_mean(params, steps, record)
+    return steps
