@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiment.evaluation import paired_bootstrap
+from experiment.data import read_lines
+from experiment.evaluation import Estimate, paired_bootstrap
 from experiment.sweep.rows import Row
 
 
@@ -49,15 +50,20 @@ def score_rows(rows: Sequence[Row], references: Sequence[str]) -> list[RowScores
     with the translations of the first seed.
     """
     finished = [row for row in rows if row.results()]
-    significance = {}
+    compared: Mapping[str, Mapping[str, Estimate]] = {}
     if finished and finished[0] is rows[0]:
-        translations = {row.name: _translations(row) for row in finished}
-        baseline = translations.pop(rows[0].name)
-        significance = paired_bootstrap(baseline, translations, references)
-    return [_score(row, significance.get(row.name)) for row in rows]
+        first = rows[0].config
+        compared = paired_bootstrap(
+            {row.name: _translations(row) for row in finished},
+            references,
+            baseline=rows[0].name,
+            tokenizer=first.evaluation.tokenizer,
+            language=first.data.target_language,
+        )
+    return [_score(row, compared.get(row.name, {}).get("sacrebleu")) for row in rows]
 
 
-def _score(row: Row, comparison: Any) -> RowScores:
+def _score(row: Row, compared: Estimate | None) -> RowScores:
     about = RowScores(
         name=row.name,
         changes=described(row.changes),
@@ -75,14 +81,14 @@ def _score(row: Row, comparison: Any) -> RowScores:
         perplexity=Measured.of([result["perplexity"] for result in results]),
         sacrebleu=Measured.of([result["sacrebleu"] for result in results]),
         tokenized_bleu=Measured.of([result["tokenized_bleu"] for result in results]),
-        half_width=comparison.half_width if comparison else None,
-        p_value=comparison.p_value if comparison else None,
+        half_width=compared.half_width if compared else None,
+        p_value=compared.p_value if compared else None,
         minutes=sum(result["train_seconds"] for result in results) / 60,
     )
 
 
 def _translations(row: Row) -> list[str]:
-    return row.workdirs[0].translations.read_text(encoding="utf-8").split("\n")[:-1]
+    return list(read_lines(row.workdirs[0].translations))
 
 
 def described(changes: Mapping[str, Any]) -> str:
