@@ -4,11 +4,12 @@ from model.transformer.attention import Memory, MultiHeadAttention, dot_product_
 from model.transformer.cache import DecoderCache
 from model.transformer.config import TransformerConfig
 from model.transformer.decoder import Decoder
-from model.transformer.embedding import SharedEmbedding, embed
+from model.transformer.embedding import Embedding, embed
 from model.transformer.encoder import Encoder
 from model.transformer.feed_forward import FeedForward
-from model.transformer.layer_norm import LayerNorm, layer_norm
 from model.transformer.masks import causal_mask, history_mask, segment_mask
+from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
+from model.transformer.parameter_count import parameter_count, parameter_counts
 from model.transformer.positions import sinusoidal_positions
 from model.transformer.residual import Residual
 from model.transformer.tokens import PAD_ID, Tokens, one_sentence_a_row
@@ -31,11 +32,16 @@ __all__ = [
     # Sections 3.3 to 3.5: what stands between attentions.
     "FeedForward",
     "LayerNorm",
+    "RMSNorm",
     "Residual",
-    "SharedEmbedding",
+    "Embedding",
     "embed",
     "layer_norm",
+    "rms_norm",
     "sinusoidal_positions",
+    # Table 3's last column.
+    "parameter_count",
+    "parameter_counts",
     # Rows of tokens.
     "PAD_ID",
     "Tokens",

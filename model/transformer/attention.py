@@ -1,5 +1,7 @@
 """Scaled dot-product and multi-head attention (paper, section 3.2)."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -7,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from model.transformer.dropout import Dropout
 from model.transformer.linear import projection
 
 
@@ -15,16 +18,20 @@ def dot_product_attention(
     key: Float[Array, "B S H K"],
     value: Float[Array, "B S H Z"],
     mask: Bool[Array, "#B #H #T S"],
+    *,
+    drop: Callable[[Float[Array, "B H T S"]], Float[Array, "B H T S"]] | None = None,
 ) -> tuple[Float[Array, "B T H Z"], Float[Array, "B H T S"]]:
     """Returns the attended values and the weights that produced them (equation 1).
 
-    A query that may attend to nothing gets uniform weights: finite, and without meaning.
+    A query that may attend to nothing gets uniform weights: finite, and without meaning. `drop`
+    zeroes some of the weights on their way to the values; those returned are the ones before it.
     """
     logits = jnp.einsum("BTHK,BSHK->BHTS", query * query.shape[-1] ** -0.5, key)
     logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
     # bfloat16 softmax loses small weights over long sources; float32 costs little here.
     weights = jax.nn.softmax(logits.astype(jnp.float32)).astype(value.dtype)
-    return jnp.einsum("BHTS,BSHZ->BTHZ", weights, value), weights
+    used = weights if drop is None else drop(weights)
+    return jnp.einsum("BHTS,BSHZ->BTHZ", used, value), weights
 
 
 class Memory(NamedTuple):
@@ -39,19 +46,21 @@ class MultiHeadAttention(nn.Module):
 
     The variable `heads` of the collection `gates` holds one factor a head, all ones: a head is
     ablated by passing 0 for it, and a run without that collection is the plain model. Weights
-    are sown into `intermediates` as `weights`.
+    are sown into `intermediates` as `weights`, as they are before dropout.
     """
 
     num_heads: int
     d_model: int
     d_k: int
     d_v: int
+    dropout_rate: float = 0.0  # of weights; the paper drops none
 
     def setup(self) -> None:
         self.query = projection((self.num_heads, self.d_k), use_bias=False)
         self.key = projection((self.num_heads, self.d_k), use_bias=False)
         self.value = projection((self.num_heads, self.d_v), use_bias=False)
         self.out = projection(self.d_model, axes=2, use_bias=False)
+        self.dropout = Dropout(self.dropout_rate)
         gated = self.is_initializing() or self.has_variable("gates", "heads")
         self.heads = self.variable("gates", "heads", jnp.ones, self.num_heads) if gated else None
 
@@ -60,9 +69,11 @@ class MultiHeadAttention(nn.Module):
         queries: Float[Array, "B T D"],
         memory: Float[Array, "B S D"],
         mask: Bool[Array, "#B #H #T S"],
+        *,
+        deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns what each query finds in `memory`; self-attention if the two are the same."""
-        return self.attend(queries, self.project(memory), mask)
+        return self.attend(queries, self.project(memory), mask, deterministic=deterministic)
 
     def project(self, memory: Float[Array, "B S D"]) -> Memory:
         """Returns the keys and values of `memory`, which decoding computes once and keeps."""
@@ -73,9 +84,12 @@ class MultiHeadAttention(nn.Module):
         queries: Float[Array, "B T D"],
         memory: Memory,
         mask: Bool[Array, "#B #H #T S"],
+        *,
+        deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns what each query finds in a memory that is already projected."""
-        mixed, weights = dot_product_attention(self.query(queries), *memory, mask)
+        drop = functools.partial(self.dropout, deterministic=deterministic)
+        mixed, weights = dot_product_attention(self.query(queries), *memory, mask, drop=drop)
         self.sow("intermediates", "weights", weights)
         if self.heads is not None:
             mixed = jnp.einsum("BTHZ,H->BTHZ", mixed, self.heads.value)

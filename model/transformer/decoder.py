@@ -7,10 +7,8 @@ from jaxtyping import Array, Bool, Float
 from model.transformer.attention import Memory
 from model.transformer.cache import DecoderCache, LayerCache, write
 from model.transformer.config import TransformerConfig
-from model.transformer.encoder import attention_of
-from model.transformer.feed_forward import FeedForward
+from model.transformer.encoder import attention_of, feed_forward_of, last_norm_of, residual_of
 from model.transformer.masks import history_mask
-from model.transformer.residual import Residual
 
 
 class DecoderLayer(nn.Module):
@@ -20,11 +18,11 @@ class DecoderLayer(nn.Module):
 
     def setup(self) -> None:
         self.self_attention = attention_of(self.config)
-        self.self_attention_residual = Residual(self.config.dropout_rate)
+        self.self_attention_residual = residual_of(self.config)
         self.cross_attention = attention_of(self.config)
-        self.cross_attention_residual = Residual(self.config.dropout_rate)
-        self.feed_forward = FeedForward(self.config.d_model, self.config.d_ff)
-        self.feed_forward_residual = Residual(self.config.dropout_rate)
+        self.cross_attention_residual = residual_of(self.config)
+        self.feed_forward = feed_forward_of(self.config)
+        self.feed_forward_residual = residual_of(self.config)
 
     def __call__(
         self,
@@ -37,16 +35,21 @@ class DecoderLayer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns the layer's outputs, given what it may remember of itself and of the source."""
-        found = self.self_attention.attend(inputs, own, own_mask)
+        queries = self.self_attention_residual.sublayer_inputs(inputs)
+        found = self.self_attention.attend(queries, own, own_mask, deterministic=deterministic)
         hidden = self.self_attention_residual(inputs, found, deterministic=deterministic)
-        found = self.cross_attention.attend(hidden, source, source_mask)
+        queries = self.cross_attention_residual.sublayer_inputs(hidden)
+        found = self.cross_attention.attend(
+            queries, source, source_mask, deterministic=deterministic
+        )
         hidden = self.cross_attention_residual(hidden, found, deterministic=deterministic)
-        transformed = self.feed_forward(hidden)
+        features = self.feed_forward_residual.sublayer_inputs(hidden)
+        transformed = self.feed_forward(features, deterministic=deterministic)
         return self.feed_forward_residual(hidden, transformed, deterministic=deterministic)
 
     def project_own(self, inputs: Float[Array, "B T D"]) -> Memory:
-        """Returns the keys and values of the layer's own inputs."""
-        return self.self_attention.project(inputs)
+        """Returns the keys and values of the layer's own inputs, normed where its queries are."""
+        return self.self_attention.project(self.self_attention_residual.sublayer_inputs(inputs))
 
     def project_source(self, memory: Float[Array, "B S D"]) -> Memory:
         """Returns the keys and values of the encoder's outputs."""
@@ -62,6 +65,7 @@ class Decoder(nn.Module):
         self.layers = [
             DecoderLayer(self.config, name=f"layer_{i}") for i in range(self.config.num_layers)
         ]
+        self.norm = last_norm_of(self.config)
 
     def __call__(
         self,
@@ -72,12 +76,12 @@ class Decoder(nn.Module):
         *,
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
-        """Returns the output of the last layer at every position at once."""
+        """Returns the decoder's output at every position at once."""
         hidden = embedded
         for layer in self.layers:
             own, source = layer.project_own(hidden), layer.project_source(memory)
             hidden = layer(hidden, own, source, own_mask, source_mask, deterministic=deterministic)
-        return hidden
+        return self._output(hidden)
 
     def init_cache(
         self,
@@ -110,4 +114,8 @@ class Decoder(nn.Module):
                 hidden, own, kept.source, own_mask, cache.source_mask, deterministic=True
             )
             layers.append(LayerCache(own, kept.source))
-        return hidden, cache._replace(step=cache.step + 1, layers=tuple(layers))
+        cache = cache._replace(step=cache.step + 1, layers=tuple(layers))
+        return self._output(hidden), cache
+
+    def _output(self, hidden: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        return hidden if self.norm is None else self.norm(hidden)

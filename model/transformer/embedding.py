@@ -1,5 +1,8 @@
 """Tokens to vectors and back, with one matrix for both languages and the output (section 3.4)."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -12,8 +15,8 @@ def embed(table: Float[Array, "V D"], ids: Int[Array, "B T"]) -> Float[Array, "B
     return jnp.take(table, ids, axis=0) * table.shape[-1] ** 0.5
 
 
-class SharedEmbedding(nn.Module):
-    """One table of V vectors: source embedding, target embedding and pre-softmax projection."""
+class Embedding(nn.Module):
+    """One table of V vectors, for tokens on the way in or scores on the way out, or for both."""
 
     vocab_size: int
     d_model: int
@@ -30,3 +33,19 @@ class SharedEmbedding(nn.Module):
     def logits(self, outputs: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
         """Returns each position's score of every piece of the vocabulary."""
         return flat_dot_general(outputs, self.table.T, (((2,), (0,)), ((), ())))
+
+
+class Uses(NamedTuple):
+    """The name of the table that each use of one reads; a name that stands twice is one table."""
+
+    source: str
+    target: str
+    output: str
+
+
+# The paper's is "all": the vocabulary is that of both languages.
+TIED_EMBEDDINGS: Mapping[str, Uses] = {
+    "all": Uses("embedding", "embedding", "embedding"),
+    "target": Uses("source_embedding", "target_embedding", "target_embedding"),
+    "none": Uses("source_embedding", "target_embedding", "output_embedding"),
+}

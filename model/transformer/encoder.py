@@ -6,14 +6,36 @@ from jaxtyping import Array, Bool, Float
 from model.transformer.attention import MultiHeadAttention
 from model.transformer.config import TransformerConfig
 from model.transformer.feed_forward import FeedForward
+from model.transformer.norms import NORMS, LayerNorm, RMSNorm
 from model.transformer.residual import Residual
 
 
 def attention_of(config: TransformerConfig) -> MultiHeadAttention:
     """Returns multi-head attention of the configured sizes."""
     return MultiHeadAttention(
-        config.num_heads, config.d_model, config.key_width, config.value_width
+        config.num_heads,
+        config.d_model,
+        config.key_width,
+        config.value_width,
+        config.attention_dropout_rate,
     )
+
+
+def feed_forward_of(config: TransformerConfig) -> FeedForward:
+    """Returns a feed-forward network of the configured sizes and activation."""
+    return FeedForward(
+        config.d_model, config.d_ff, config.activation, config.activation_dropout_rate
+    )
+
+
+def residual_of(config: TransformerConfig) -> Residual:
+    """Returns a residual with the configured norm in the configured place."""
+    return Residual(config.dropout_rate, config.norm, config.norm_placement)
+
+
+def last_norm_of(config: TransformerConfig) -> LayerNorm | RMSNorm | None:
+    """Returns the norm at a stack's end, which only pre-norm layers leave something to do."""
+    return NORMS[config.norm]() if config.norm_placement == "pre" else None
 
 
 class EncoderLayer(nn.Module):
@@ -23,9 +45,9 @@ class EncoderLayer(nn.Module):
 
     def setup(self) -> None:
         self.self_attention = attention_of(self.config)
-        self.self_attention_residual = Residual(self.config.dropout_rate)
-        self.feed_forward = FeedForward(self.config.d_model, self.config.d_ff)
-        self.feed_forward_residual = Residual(self.config.dropout_rate)
+        self.self_attention_residual = residual_of(self.config)
+        self.feed_forward = feed_forward_of(self.config)
+        self.feed_forward_residual = residual_of(self.config)
 
     def __call__(
         self,
@@ -35,9 +57,11 @@ class EncoderLayer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B S D"]:
         """Returns the layer's outputs; `mask` says which positions see which."""
-        found = self.self_attention(inputs, inputs, mask)
+        queries = self.self_attention_residual.sublayer_inputs(inputs)
+        found = self.self_attention(queries, queries, mask, deterministic=deterministic)
         hidden = self.self_attention_residual(inputs, found, deterministic=deterministic)
-        transformed = self.feed_forward(hidden)
+        features = self.feed_forward_residual.sublayer_inputs(hidden)
+        transformed = self.feed_forward(features, deterministic=deterministic)
         return self.feed_forward_residual(hidden, transformed, deterministic=deterministic)
 
 
@@ -50,6 +74,7 @@ class Encoder(nn.Module):
         self.layers = [
             EncoderLayer(self.config, name=f"layer_{i}") for i in range(self.config.num_layers)
         ]
+        self.norm = last_norm_of(self.config)
 
     def __call__(
         self,
@@ -58,8 +83,8 @@ class Encoder(nn.Module):
         *,
         deterministic: bool,
     ) -> Float[Array, "B S D"]:
-        """Returns the output of the last layer."""
+        """Returns the output of the last layer, normed if the layers do not norm it."""
         hidden = embedded
         for layer in self.layers:
             hidden = layer(hidden, mask, deterministic=deterministic)
-        return hidden
+        return hidden if self.norm is None else self.norm(hidden)

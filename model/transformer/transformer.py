@@ -5,10 +5,18 @@ output, embeddings scaled by sqrt(d_model), sinusoidal positions, dropout on eve
 output and on the embedded tokens, biases in the feed-forward networks. Where the paper is silent:
 
 - attention projections have no bias, as its formulas have none;
-- there is no dropout on attention weights or inside the feed-forward network;
+- there is no dropout on attention weights or inside the feed-forward network, unless rates for them
+  are set;
 - matrices start uniform after Glorot and Bengio, a head's projections as one matrix of all heads;
   embeddings start normal with variance 1 / d_model;
 - LayerNorm's epsilon is 1e-6.
+
+Departures, each a setting of `TransformerConfig` that is the paper's by default:
+
+- the norm before each sub-layer, and one more after each stack (`norm_placement`);
+- RMSNorm (`norm`);
+- GELU, or SwiGLU with biases (`activation`);
+- two or three embedding matrices (`tied_embeddings`).
 """
 
 import flax.linen as nn
@@ -19,7 +27,7 @@ from model.transformer.cache import DecoderCache, advance
 from model.transformer.config import TransformerConfig
 from model.transformer.decoder import Decoder
 from model.transformer.dropout import Dropout
-from model.transformer.embedding import SharedEmbedding
+from model.transformer.embedding import TIED_EMBEDDINGS, Embedding
 from model.transformer.encoder import Encoder
 from model.transformer.masks import causal_mask, segment_mask
 from model.transformer.positions import sinusoidal_positions
@@ -32,7 +40,12 @@ class Transformer(nn.Module):
     config: TransformerConfig
 
     def setup(self) -> None:
-        self.embedding = SharedEmbedding(self.config.vocab_size, self.config.d_model)
+        uses = TIED_EMBEDDINGS[self.config.tied_embeddings]
+        tables = {
+            name: Embedding(self.config.vocab_size, self.config.d_model, name=name)
+            for name in sorted(set(uses))
+        }
+        self.source_table, self.target_table, self.output_table = (tables[name] for name in uses)
         self.embedding_dropout = Dropout(self.config.dropout_rate)
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
@@ -46,7 +59,7 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tokens, *, deterministic: bool) -> Float[Array, "B S D"]:
         """Returns the encoder's output at every source position."""
-        embedded = self._embed(source, deterministic=deterministic)
+        embedded = self._embed(self.source_table, source, deterministic=deterministic)
         mask = segment_mask(source.segments, source.segments)
         return self.encoder(embedded, mask, deterministic=deterministic)
 
@@ -59,12 +72,12 @@ class Transformer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T V"]:
         """Returns logits of the token that follows each of `target_inputs`, all at once."""
-        embedded = self._embed(target_inputs, deterministic=deterministic)
+        embedded = self._embed(self.target_table, target_inputs, deterministic=deterministic)
         segments = target_inputs.segments
         own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
         source_mask = segment_mask(segments, source.segments)
         outputs = self.decoder(embedded, memory, own_mask, source_mask, deterministic=deterministic)
-        return self.embedding.logits(outputs)
+        return self.output_table.logits(outputs)
 
     def init_cache(self, source: Tokens, *, beam_size: int, max_length: int) -> DecoderCache:
         """Returns the cache that `decode_step` starts from; one sentence a row of `source`."""
@@ -85,13 +98,15 @@ class Transformer(nn.Module):
         cache = advance(cache, parents)
         positions = jnp.full_like(tokens, cache.step)
         table = self._position_table(cache.ancestors.shape[2])
-        embedded = self.embedding(tokens) + table[positions]
+        embedded = self.target_table(tokens) + table[positions]
         outputs, cache = self.decoder.step(embedded, cache)
-        return self.embedding.logits(outputs), cache
+        return self.output_table.logits(outputs), cache
 
-    def _embed(self, tokens: Tokens, *, deterministic: bool) -> Float[Array, "B T D"]:
+    def _embed(
+        self, embedding: Embedding, tokens: Tokens, *, deterministic: bool
+    ) -> Float[Array, "B T D"]:
         table = self._position_table(tokens.ids.shape[1])
-        embedded = self.embedding(tokens.ids) + table[tokens.positions]
+        embedded = embedding(tokens.ids) + table[tokens.positions]
         return self.embedding_dropout(embedded, deterministic=deterministic)
 
     def _position_table(self, length: int) -> Float[Array, "T D"]:

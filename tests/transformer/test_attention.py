@@ -55,17 +55,17 @@ def test_a_query_that_may_see_nothing_stays_finite_and_uniform(rng, dtype):
 def test_permuting_the_memory_changes_nothing(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=K, d_v=Z)
     queries, memory = normals(rng, (B, T, D), (B, S, D))
-    variables = attention.init(rng, queries, memory, EVERYTHING)
+    variables = attention.init(rng, queries, memory, EVERYTHING, deterministic=True)
     order = jnp.array([3, 0, 4, 1, 2])
-    straight = attention.apply(variables, queries, memory, EVERYTHING)
-    permuted = attention.apply(variables, queries, memory[:, order], EVERYTHING)
+    straight = attention.apply(variables, queries, memory, EVERYTHING, deterministic=True)
+    permuted = attention.apply(variables, queries, memory[:, order], EVERYTHING, deterministic=True)
     np.testing.assert_allclose(straight, permuted, rtol=1e-4, atol=1e-6)
 
 
 def test_parameters_have_independent_key_and_value_widths(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=K, d_v=Z)
     queries, memory = normals(rng, (B, T, D), (B, S, D))
-    variables = attention.init(rng, queries, memory, EVERYTHING)
+    variables = attention.init(rng, queries, memory, EVERYTHING, deterministic=True)
     shapes = jax.tree.map(jnp.shape, variables)
     assert shapes["params"] == {
         "query": {"kernel": (D, H, K)},
@@ -79,32 +79,36 @@ def test_parameters_have_independent_key_and_value_widths(rng):
 def test_closing_a_gate_is_removing_the_heads_rows_of_the_output_projection(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=K, d_v=Z)
     queries, memory = normals(rng, (B, T, D), (B, S, D))
-    variables = attention.init(rng, queries, memory, EVERYTHING)
+    variables = attention.init(rng, queries, memory, EVERYTHING, deterministic=True)
     gates = {"heads": jnp.ones(H).at[2].set(0.0)}
-    gated = attention.apply({**variables, "gates": gates}, queries, memory, EVERYTHING)
+    gated = attention.apply(
+        {**variables, "gates": gates}, queries, memory, EVERYTHING, deterministic=True
+    )
     params = dict(variables["params"])
     params["out"] = {"kernel": params["out"]["kernel"].at[2].set(0.0)}
-    removed = attention.apply({"params": params}, queries, memory, EVERYTHING)
+    removed = attention.apply({"params": params}, queries, memory, EVERYTHING, deterministic=True)
     np.testing.assert_allclose(gated, removed, rtol=1e-5, atol=1e-6)
 
 
 def test_without_gates_it_is_the_plain_model(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=K, d_v=Z)
     queries, memory = normals(rng, (B, T, D), (B, S, D))
-    variables = attention.init(rng, queries, memory, EVERYTHING)
-    with_gates = attention.apply(variables, queries, memory, EVERYTHING)
-    without = attention.apply({"params": variables["params"]}, queries, memory, EVERYTHING)
+    variables = attention.init(rng, queries, memory, EVERYTHING, deterministic=True)
+    with_gates = attention.apply(variables, queries, memory, EVERYTHING, deterministic=True)
+    without = attention.apply(
+        {"params": variables["params"]}, queries, memory, EVERYTHING, deterministic=True
+    )
     np.testing.assert_array_equal(with_gates, without)
 
 
 def test_all_heads_are_ablated_in_one_vmapped_call(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=K, d_v=Z)
     queries, memory = normals(rng, (B, T, D), (B, S, D))
-    params = attention.init(rng, queries, memory, EVERYTHING)["params"]
+    params = attention.init(rng, queries, memory, EVERYTHING, deterministic=True)["params"]
 
     def ablated(gates):
         variables = {"params": params, "gates": {"heads": gates}}
-        return attention.apply(variables, queries, memory, EVERYTHING)
+        return attention.apply(variables, queries, memory, EVERYTHING, deterministic=True)
 
     every = jax.vmap(ablated)(1 - jnp.eye(H))
     np.testing.assert_allclose(every[4], ablated(jnp.ones(H).at[4].set(0)), rtol=1e-5, atol=1e-6)
@@ -113,10 +117,59 @@ def test_all_heads_are_ablated_in_one_vmapped_call(rng):
 def test_weights_are_sown(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=K, d_v=Z)
     queries, memory = normals(rng, (B, T, D), (B, S, D))
-    variables = attention.init(rng, queries, memory, EVERYTHING)
+    variables = attention.init(rng, queries, memory, EVERYTHING, deterministic=True)
     _, sown = attention.apply(
-        {"params": variables["params"]}, queries, memory, EVERYTHING, mutable=["intermediates"]
+        {"params": variables["params"]},
+        queries,
+        memory,
+        EVERYTHING,
+        deterministic=True,
+        mutable=["intermediates"],
     )
     (weights,) = sown["intermediates"]["weights"]
     assert weights.shape == (B, H, T, S)
     np.testing.assert_allclose(weights.sum(-1), 1.0, rtol=1e-6)
+
+
+def dropped_weights(rng, rate, *, deterministic):
+    """Weights as they reach the values, and as they are sown: [B, T, S] of one head each.
+
+    The memory is one-hot and nothing projects it, so that what is attended is the weights.
+    """
+    targets, sources = 50, 64
+    attention = MultiHeadAttention(1, sources, d_k=K, d_v=sources, dropout_rate=rate)
+    queries = jax.random.normal(rng, (B, targets, sources))
+    memory = jnp.broadcast_to(jnp.eye(sources), (B, sources, sources))
+    mask = jnp.ones((1, 1, 1, sources), bool)
+    params = attention.init(rng, queries, memory, mask, deterministic=True)["params"]
+    params["value"] = {"kernel": jnp.eye(sources)[:, None, :]}
+    params["out"] = {"kernel": jnp.eye(sources)[None]}
+    used, sown = attention.apply(
+        {"params": params},
+        queries,
+        memory,
+        mask,
+        deterministic=deterministic,
+        rngs={"dropout": rng},
+        mutable=["intermediates"],
+    )
+    return np.asarray(used), np.asarray(sown["intermediates"]["weights"][0][:, 0])
+
+
+def test_dropout_takes_a_share_of_the_weights_and_scales_the_rest(rng):
+    used, weights = dropped_weights(rng, 0.3, deterministic=False)
+    dropped = used == 0
+    assert abs(dropped.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / used.size)
+    np.testing.assert_allclose(used[~dropped], weights[~dropped] / 0.7, rtol=1e-4)
+
+
+def test_sown_weights_are_those_before_dropout(rng):
+    _, noisy = dropped_weights(rng, 0.3, deterministic=False)
+    _, clean = dropped_weights(rng, 0.3, deterministic=True)
+    np.testing.assert_array_equal(noisy, clean)
+    np.testing.assert_allclose(noisy.sum(-1), 1.0, rtol=1e-5)
+
+
+def test_deterministic_attention_drops_nothing(rng):
+    used, weights = dropped_weights(rng, 0.3, deterministic=True)
+    np.testing.assert_allclose(used, weights, rtol=1e-6)
