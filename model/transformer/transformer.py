@@ -22,7 +22,7 @@ from model.transformer.dropout import Dropout
 from model.transformer.embedding import SharedEmbedding
 from model.transformer.encoder import Encoder
 from model.transformer.masks import causal_mask, segment_mask
-from model.transformer.positions import sinusoidal_positions
+from model.transformer.positions import AddPositions, add_positions_of
 from model.transformer.tokens import Tokens
 
 
@@ -33,6 +33,8 @@ class Transformer(nn.Module):
 
     def setup(self) -> None:
         self.embedding = SharedEmbedding(self.config.vocab_size, self.config.d_model)
+        self.source_positions = add_positions_of(self.config)
+        self.target_positions = add_positions_of(self.config)
         self.embedding_dropout = Dropout(self.config.dropout_rate)
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
@@ -46,9 +48,9 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tokens, *, deterministic: bool) -> Float[Array, "B S D"]:
         """Returns the encoder's output at every source position."""
-        embedded = self._embed(source, deterministic=deterministic)
+        embedded = self._embed(source, self.source_positions, deterministic=deterministic)
         mask = segment_mask(source.segments, source.segments)
-        return self.encoder(embedded, mask, deterministic=deterministic)
+        return self.encoder(embedded, source.positions, mask, deterministic=deterministic)
 
     def decode(
         self,
@@ -59,11 +61,12 @@ class Transformer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T V"]:
         """Returns logits of the token that follows each of `target_inputs`, all at once."""
-        embedded = self._embed(target_inputs, deterministic=deterministic)
+        embedded = self._embed(target_inputs, self.target_positions, deterministic=deterministic)
         segments = target_inputs.segments
         own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
         source_mask = segment_mask(segments, source.segments)
-        outputs = self.decoder(embedded, memory, own_mask, source_mask, deterministic=deterministic)
+        inputs = embedded, target_inputs.positions, memory
+        outputs = self.decoder(*inputs, own_mask, source_mask, deterministic=deterministic)
         return self.embedding.logits(outputs)
 
     def init_cache(self, source: Tokens, *, beam_size: int, max_length: int) -> DecoderCache:
@@ -84,15 +87,14 @@ class Transformer(nn.Module):
         """
         cache = advance(cache, parents)
         positions = jnp.full_like(tokens, cache.step)
-        table = self._position_table(cache.ancestors.shape[2])
-        embedded = self.embedding(tokens) + table[positions]
+        max_length = cache.ancestors.shape[2]
+        embedded = self.target_positions(self.embedding(tokens), positions, max_length)
         outputs, cache = self.decoder.step(embedded, cache)
         return self.embedding.logits(outputs), cache
 
-    def _embed(self, tokens: Tokens, *, deterministic: bool) -> Float[Array, "B T D"]:
-        table = self._position_table(tokens.ids.shape[1])
-        embedded = self.embedding(tokens.ids) + table[tokens.positions]
+    def _embed(
+        self, tokens: Tokens, add_positions: AddPositions, *, deterministic: bool
+    ) -> Float[Array, "B T D"]:
+        ids, positions, length = tokens.ids, tokens.positions, tokens.ids.shape[1]
+        embedded = add_positions(self.embedding(ids), positions, length)
         return self.embedding_dropout(embedded, deterministic=deterministic)
-
-    def _position_table(self, length: int) -> Float[Array, "T D"]:
-        return jnp.asarray(sinusoidal_positions(length, self.config.d_model))
