@@ -10,8 +10,16 @@ from model.transformer.feed_forward import FeedForward
 from model.transformer.masks import causal_mask, history_mask, segment_mask
 from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from model.transformer.parameter_count import parameter_count, parameter_counts
-from model.transformer.positions import sinusoidal_positions
+from model.transformer.position_bias import (
+    alibi_bias,
+    alibi_slopes,
+    relative_bias,
+    relative_buckets,
+)
+from model.transformer.positions import LearnedPositions, learned_positions, sinusoidal_positions
+from model.transformer.relative_positions import Placement, RelativePositions
 from model.transformer.residual import Residual
+from model.transformer.rotary import Rotation, rotate, rotation
 from model.transformer.tokens import PAD_ID, Tokens, one_sentence_a_row
 from model.transformer.transformer import Transformer
 
@@ -42,6 +50,18 @@ __all__ = [
     # Table 3's last column.
     "parameter_count",
     "parameter_counts",
+    # What may stand in for the sinusoids.
+    "LearnedPositions",
+    "Placement",
+    "RelativePositions",
+    "Rotation",
+    "alibi_bias",
+    "alibi_slopes",
+    "learned_positions",
+    "relative_bias",
+    "relative_buckets",
+    "rotate",
+    "rotation",
     # Rows of tokens.
     "PAD_ID",
     "Tokens",

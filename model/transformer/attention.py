@@ -11,6 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from model.transformer.dropout import Dropout
 from model.transformer.linear import projection
+from model.transformer.relative_positions import UNPLACED, Placement
+from model.transformer.rotary import rotate
 
 
 def dot_product_attention(
@@ -18,15 +20,19 @@ def dot_product_attention(
     key: Float[Array, "B S H K"],
     value: Float[Array, "B S H Z"],
     mask: Bool[Array, "#B #H #T S"],
+    bias: Float[Array, "#B #H #T S"] | None = None,
     *,
     drop: Callable[[Float[Array, "B H T S"]], Float[Array, "B H T S"]] | None = None,
 ) -> tuple[Float[Array, "B T H Z"], Float[Array, "B H T S"]]:
     """Returns the attended values and the weights that produced them (equation 1).
 
-    A query that may attend to nothing gets uniform weights: finite, and without meaning. `drop`
-    zeroes some of the weights on their way to the values; those returned are the ones before it.
+    A `bias` is added to the scaled logits. A query that may attend to nothing gets uniform weights:
+    finite, and without meaning. `drop` zeroes some of the weights on their way to the values; those
+    returned are the ones before it.
     """
     logits = jnp.einsum("BTHK,BSHK->BHTS", query * query.shape[-1] ** -0.5, key)
+    if bias is not None:
+        logits = logits + bias
     logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
     # bfloat16 softmax loses small weights over long sources; float32 costs little here.
     weights = jax.nn.softmax(logits.astype(jnp.float32)).astype(value.dtype)
@@ -69,28 +75,36 @@ class MultiHeadAttention(nn.Module):
         queries: Float[Array, "B T D"],
         memory: Float[Array, "B S D"],
         mask: Bool[Array, "#B #H #T S"],
+        placement: Placement = UNPLACED,
         *,
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns what each query finds in `memory`; self-attention if the two are the same."""
-        return self.attend(queries, self.project(memory), mask, deterministic=deterministic)
+        projected = self.project(memory, placement)
+        return self.attend(queries, projected, mask, placement, deterministic=deterministic)
 
-    def project(self, memory: Float[Array, "B S D"]) -> Memory:
+    def project(self, memory: Float[Array, "B S D"], placement: Placement = UNPLACED) -> Memory:
         """Returns the keys and values of `memory`, which decoding computes once and keeps."""
-        return Memory(self.key(memory), self.value(memory))
+        return Memory(_placed(self.key(memory), placement), self.value(memory))
 
     def attend(
         self,
         queries: Float[Array, "B T D"],
         memory: Memory,
         mask: Bool[Array, "#B #H #T S"],
+        placement: Placement = UNPLACED,
         *,
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns what each query finds in a memory that is already projected."""
+        query = _placed(self.query(queries), placement)
         drop = functools.partial(self.dropout, deterministic=deterministic)
-        mixed, weights = dot_product_attention(self.query(queries), *memory, mask, drop=drop)
+        mixed, weights = dot_product_attention(query, *memory, mask, placement.bias, drop=drop)
         self.sow("intermediates", "weights", weights)
         if self.heads is not None:
             mixed = jnp.einsum("BTHZ,H->BTHZ", mixed, self.heads.value)
         return self.out(mixed)
+
+
+def _placed(heads: Float[Array, "B T H K"], placement: Placement) -> Float[Array, "B T H K"]:
+    return heads if placement.rotation is None else rotate(heads, placement.rotation)

@@ -29,6 +29,12 @@ class DecoderCache(NamedTuple):
     layers: tuple[LayerCache, ...]
 
 
+def key_positions(cache: DecoderCache) -> Int[Array, "1 S"]:
+    """Returns where each key stands that `write` puts, or will put, into a layer's own memory."""
+    _, beam, length = cache.ancestors.shape
+    return (jnp.arange(length * beam) // beam)[None]
+
+
 def advance(cache: DecoderCache, parents: Int[Array, "B M"]) -> DecoderCache:
     """Returns the cache in which hypothesis m continues `parents[:, m]` and writes to its slot."""
     ancestors = jnp.take_along_axis(cache.ancestors, parents[:, :, None], axis=1)

@@ -2,13 +2,14 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from model.transformer.attention import Memory
-from model.transformer.cache import DecoderCache, LayerCache, write
+from model.transformer.cache import DecoderCache, LayerCache, key_positions, write
 from model.transformer.config import TransformerConfig
 from model.transformer.encoder import attention_of, feed_forward_of, last_norm_of, residual_of
 from model.transformer.masks import history_mask
+from model.transformer.relative_positions import Placement, relative_positions_of
 
 
 class DecoderLayer(nn.Module):
@@ -31,12 +32,15 @@ class DecoderLayer(nn.Module):
         source: Memory,
         own_mask: Bool[Array, "B 1 T _"],
         source_mask: Bool[Array, "B 1 #T S"],
+        placement: Placement,
         *,
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns the layer's outputs, given what it may remember of itself and of the source."""
         queries = self.self_attention_residual.sublayer_inputs(inputs)
-        found = self.self_attention.attend(queries, own, own_mask, deterministic=deterministic)
+        found = self.self_attention.attend(
+            queries, own, own_mask, placement, deterministic=deterministic
+        )
         hidden = self.self_attention_residual(inputs, found, deterministic=deterministic)
         queries = self.cross_attention_residual.sublayer_inputs(hidden)
         found = self.cross_attention.attend(
@@ -47,9 +51,10 @@ class DecoderLayer(nn.Module):
         transformed = self.feed_forward(features, deterministic=deterministic)
         return self.feed_forward_residual(hidden, transformed, deterministic=deterministic)
 
-    def project_own(self, inputs: Float[Array, "B T D"]) -> Memory:
+    def project_own(self, inputs: Float[Array, "B T D"], placement: Placement) -> Memory:
         """Returns the keys and values of the layer's own inputs, normed where its queries are."""
-        return self.self_attention.project(self.self_attention_residual.sublayer_inputs(inputs))
+        normed = self.self_attention_residual.sublayer_inputs(inputs)
+        return self.self_attention.project(normed, placement)
 
     def project_source(self, memory: Float[Array, "B S D"]) -> Memory:
         """Returns the keys and values of the encoder's outputs."""
@@ -62,6 +67,7 @@ class Decoder(nn.Module):
     config: TransformerConfig
 
     def setup(self) -> None:
+        self.relative_positions = relative_positions_of(self.config, bidirectional=False)
         self.layers = [
             DecoderLayer(self.config, name=f"layer_{i}") for i in range(self.config.num_layers)
         ]
@@ -70,6 +76,7 @@ class Decoder(nn.Module):
     def __call__(
         self,
         embedded: Float[Array, "B T D"],
+        positions: Int[Array, "B T"],
         memory: Float[Array, "B S D"],
         own_mask: Bool[Array, "B 1 T T"],
         source_mask: Bool[Array, "B 1 T S"],
@@ -77,10 +84,11 @@ class Decoder(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns the decoder's output at every position at once."""
-        hidden = embedded
+        hidden, placement = embedded, self.relative_positions(positions, positions)
         for layer in self.layers:
-            own, source = layer.project_own(hidden), layer.project_source(memory)
-            hidden = layer(hidden, own, source, own_mask, source_mask, deterministic=deterministic)
+            own, source = layer.project_own(hidden, placement), layer.project_source(memory)
+            masks = own_mask, source_mask
+            hidden = layer(hidden, own, source, *masks, placement, deterministic=deterministic)
         return self._output(hidden)
 
     def init_cache(
@@ -107,12 +115,12 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Array, "B M D"], DecoderCache]:
         """Returns the outputs of M hypotheses' next position, and the cache with it written."""
         own_mask = history_mask(cache.ancestors, cache.step)
+        placement = self.relative_positions(cache.step[None, None], key_positions(cache))
         hidden, layers = embedded, []
         for layer, kept in zip(self.layers, cache.layers, strict=True):
-            own = write(kept.own, layer.project_own(hidden), cache.step)
-            hidden = layer(
-                hidden, own, kept.source, own_mask, cache.source_mask, deterministic=True
-            )
+            own = write(kept.own, layer.project_own(hidden, placement), cache.step)
+            masks = own_mask, cache.source_mask
+            hidden = layer(hidden, own, kept.source, *masks, placement, deterministic=True)
             layers.append(LayerCache(own, kept.source))
         cache = cache._replace(step=cache.step + 1, layers=tuple(layers))
         return self._output(hidden), cache

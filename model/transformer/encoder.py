@@ -1,12 +1,13 @@
 """The encoder: a stack of self-attention and feed-forward layers (paper, section 3.1)."""
 
 import flax.linen as nn
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from model.transformer.attention import MultiHeadAttention
 from model.transformer.config import TransformerConfig
 from model.transformer.feed_forward import FeedForward
 from model.transformer.norms import NORMS, LayerNorm, RMSNorm
+from model.transformer.relative_positions import Placement, relative_positions_of
 from model.transformer.residual import Residual
 
 
@@ -53,12 +54,13 @@ class EncoderLayer(nn.Module):
         self,
         inputs: Float[Array, "B S D"],
         mask: Bool[Array, "B 1 #S S"],
+        placement: Placement,
         *,
         deterministic: bool,
     ) -> Float[Array, "B S D"]:
         """Returns the layer's outputs; `mask` says which positions see which."""
         queries = self.self_attention_residual.sublayer_inputs(inputs)
-        found = self.self_attention(queries, queries, mask, deterministic=deterministic)
+        found = self.self_attention(queries, queries, mask, placement, deterministic=deterministic)
         hidden = self.self_attention_residual(inputs, found, deterministic=deterministic)
         features = self.feed_forward_residual.sublayer_inputs(hidden)
         transformed = self.feed_forward(features, deterministic=deterministic)
@@ -71,6 +73,7 @@ class Encoder(nn.Module):
     config: TransformerConfig
 
     def setup(self) -> None:
+        self.relative_positions = relative_positions_of(self.config, bidirectional=True)
         self.layers = [
             EncoderLayer(self.config, name=f"layer_{i}") for i in range(self.config.num_layers)
         ]
@@ -79,12 +82,13 @@ class Encoder(nn.Module):
     def __call__(
         self,
         embedded: Float[Array, "B S D"],
+        positions: Int[Array, "B S"],
         mask: Bool[Array, "B 1 #S S"],
         *,
         deterministic: bool,
     ) -> Float[Array, "B S D"]:
         """Returns the output of the last layer, normed if the layers do not norm it."""
-        hidden = embedded
+        hidden, placement = embedded, self.relative_positions(positions, positions)
         for layer in self.layers:
-            hidden = layer(hidden, mask, deterministic=deterministic)
+            hidden = layer(hidden, mask, placement, deterministic=deterministic)
         return hidden if self.norm is None else self.norm(hidden)

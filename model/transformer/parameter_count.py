@@ -6,9 +6,7 @@ Nothing is allocated, so a model of any size is counted at once.
 from model.transformer.config import TransformerConfig
 from model.transformer.embedding import TIED_EMBEDDINGS
 from model.transformer.feed_forward import GATE_ACTIVATIONS
-
-# Of relative positions (Raffel et al. 2020): so many distances are told apart.
-RELATIVE_BUCKETS = 32
+from model.transformer.position_bias import NUM_BUCKETS
 
 
 def parameter_counts(config: TransformerConfig) -> dict[str, int]:
@@ -65,6 +63,6 @@ def _positions(config: TransformerConfig) -> int:
     # Either way once for the encoder and once for the decoder.
     learned = {
         "learned": 2 * config.max_positions * config.d_model,
-        "relative": 2 * RELATIVE_BUCKETS * config.num_heads,
+        "relative": 2 * NUM_BUCKETS * config.num_heads,
     }
     return learned.get(config.positions, 0)

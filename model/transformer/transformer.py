@@ -16,7 +16,8 @@ Departures, each a setting of `TransformerConfig` that is the paper's by default
 - the norm before each sub-layer, and one more after each stack (`norm_placement`);
 - RMSNorm (`norm`);
 - GELU, or SwiGLU with biases (`activation`);
-- two or three embedding matrices (`tied_embeddings`).
+- two or three embedding matrices (`tied_embeddings`);
+- positions that are learned, turn queries and keys, bias attention, or are not told (`positions`).
 """
 
 import flax.linen as nn
@@ -30,7 +31,7 @@ from model.transformer.dropout import Dropout
 from model.transformer.embedding import TIED_EMBEDDINGS, Embedding
 from model.transformer.encoder import Encoder
 from model.transformer.masks import causal_mask, segment_mask
-from model.transformer.positions import sinusoidal_positions
+from model.transformer.positions import AddPositions, add_positions_of
 from model.transformer.tokens import Tokens
 
 
@@ -46,6 +47,8 @@ class Transformer(nn.Module):
             for name in sorted(set(uses))
         }
         self.source_table, self.target_table, self.output_table = (tables[name] for name in uses)
+        self.source_positions = add_positions_of(self.config)
+        self.target_positions = add_positions_of(self.config)
         self.embedding_dropout = Dropout(self.config.dropout_rate)
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
@@ -59,9 +62,10 @@ class Transformer(nn.Module):
 
     def encode(self, source: Tokens, *, deterministic: bool) -> Float[Array, "B S D"]:
         """Returns the encoder's output at every source position."""
-        embedded = self._embed(self.source_table, source, deterministic=deterministic)
+        parts = self.source_table, self.source_positions
+        embedded = self._embed(source, *parts, deterministic=deterministic)
         mask = segment_mask(source.segments, source.segments)
-        return self.encoder(embedded, mask, deterministic=deterministic)
+        return self.encoder(embedded, source.positions, mask, deterministic=deterministic)
 
     def decode(
         self,
@@ -72,11 +76,13 @@ class Transformer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T V"]:
         """Returns logits of the token that follows each of `target_inputs`, all at once."""
-        embedded = self._embed(self.target_table, target_inputs, deterministic=deterministic)
+        parts = self.target_table, self.target_positions
+        embedded = self._embed(target_inputs, *parts, deterministic=deterministic)
         segments = target_inputs.segments
         own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
         source_mask = segment_mask(segments, source.segments)
-        outputs = self.decoder(embedded, memory, own_mask, source_mask, deterministic=deterministic)
+        inputs = embedded, target_inputs.positions, memory
+        outputs = self.decoder(*inputs, own_mask, source_mask, deterministic=deterministic)
         return self.output_table.logits(outputs)
 
     def init_cache(self, source: Tokens, *, beam_size: int, max_length: int) -> DecoderCache:
@@ -97,17 +103,19 @@ class Transformer(nn.Module):
         """
         cache = advance(cache, parents)
         positions = jnp.full_like(tokens, cache.step)
-        table = self._position_table(cache.ancestors.shape[2])
-        embedded = self.target_table(tokens) + table[positions]
+        max_length = cache.ancestors.shape[2]
+        embedded = self.target_positions(self.target_table(tokens), positions, max_length)
         outputs, cache = self.decoder.step(embedded, cache)
         return self.output_table.logits(outputs), cache
 
     def _embed(
-        self, embedding: Embedding, tokens: Tokens, *, deterministic: bool
+        self,
+        tokens: Tokens,
+        embedding: Embedding,
+        add_positions: AddPositions,
+        *,
+        deterministic: bool,
     ) -> Float[Array, "B T D"]:
-        table = self._position_table(tokens.ids.shape[1])
-        embedded = embedding(tokens.ids) + table[tokens.positions]
+        ids, positions, length = tokens.ids, tokens.positions, tokens.ids.shape[1]
+        embedded = add_positions(embedding(ids), positions, length)
         return self.embedding_dropout(embedded, deterministic=deterministic)
-
-    def _position_table(self, length: int) -> Float[Array, "T D"]:
-        return jnp.asarray(sinusoidal_positions(length, self.config.d_model))

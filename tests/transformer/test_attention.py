@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from model.transformer import MultiHeadAttention, dot_product_attention
+from model.transformer import MultiHeadAttention, Placement, dot_product_attention, rotation
 
 B, T, S, H, K, Z, D = 2, 3, 5, 7, 11, 13, 17  # distinct primes: nothing broadcasts by luck
 EVERYTHING = jnp.ones((1, 1, 1, S), bool)
@@ -37,6 +37,21 @@ def test_agrees_with_jax_own_attention(rng):
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_a_bias_is_added_to_scaled_logits(rng):
+    query, key, value, bias = normals(rng, (B, T, H, K), (B, S, H, K), (B, S, H, K), (B, H, T, S))
+    mask = jax.random.bernoulli(rng, 0.7, (B, 1, T, S)).at[..., 0].set(True)
+    ours, _ = dot_product_attention(query, key, value, mask, bias)
+    theirs = jax.nn.dot_product_attention(query, key, value, bias, mask)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_no_bias_opens_a_mask(rng):
+    query, key, value = heads(rng)
+    bias = jnp.zeros((1, 1, 1, S)).at[..., 4].set(1e9)
+    _, weights = dot_product_attention(query, key, value, jnp.arange(S)[None, None, None] < 4, bias)
+    np.testing.assert_array_equal(weights[..., 4], 0.0)
+
+
 def test_masked_keys_get_exactly_zero_weight(rng):
     query, key, value = heads(rng)
     _, weights = dot_product_attention(query, key, value, jnp.arange(S)[None, None, None] < 4)
@@ -60,6 +75,22 @@ def test_permuting_the_memory_changes_nothing(rng):
     straight = attention.apply(variables, queries, memory, EVERYTHING, deterministic=True)
     permuted = attention.apply(variables, queries, memory[:, order], EVERYTHING, deterministic=True)
     np.testing.assert_allclose(straight, permuted, rtol=1e-4, atol=1e-6)
+
+
+def test_turned_attention_is_blind_to_a_shift_of_all_but_not_to_order(rng):
+    attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=10, d_v=Z)
+    (inputs,) = normals(rng, (B, S, D))
+    variables = attention.init(rng, inputs, inputs, EVERYTHING)
+
+    def found(positions):
+        placement = Placement(rotation(jnp.array([positions]), 10))
+        return attention.apply(variables, inputs, inputs, EVERYTHING, placement)
+
+    straight, shifted, reordered = map(
+        found, ([0, 1, 2, 3, 4], [9, 10, 11, 12, 13], [2, 1, 0, 3, 4])
+    )
+    np.testing.assert_allclose(straight, shifted, rtol=1e-4, atol=1e-5)
+    assert np.abs(straight - reordered).max() > 1e-2
 
 
 def test_parameters_have_independent_key_and_value_widths(rng):
