@@ -40,13 +40,13 @@ def row(tmp_path, name):
 
 def run(tmp_path, programs, *, processes=1, finished=lambda row: None):
     """Runs a program for each row's name; returns the runner, what was said, and whether done."""
-    said = io.StringIO()
+    said = io.TextIOWrapper(io.BytesIO(), write_through=True)
     rows = [row(tmp_path, name) for name in programs]
     runner = Runner(
         lambda row: [sys.executable, "-c", programs[row.name], str(tmp_path / row.name)],
         tmp_path / "logs",
         processes=processes,
-        progress=Progress(said, every_seconds=0),
+        progress=Progress(said, every_seconds=0.0),
         finished=finished,
     )
     return runner, runner.run(rows), said
