@@ -1,6 +1,6 @@
 """Multi30k as published tables use it: lower-cased and tokenised, English to German.
 
-    python train.py --config=configs/multi30k_tok.py --config.data.dir=FOLDER --workdir=runs/tok
+python train.py --config=configs/multi30k_tok.py --config.data.dir=FOLDER --workdir=runs/tok
 """
 
 from ml_collections import ConfigDict

@@ -44,18 +44,29 @@ def prepare_training_data(
     corpus = open_corpus(config.data, cache_dir, report, needed=needed)
     vocabulary = vocabulary or prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
     train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report)
-    plan = batch_plan(
-        train.lengths,
-        config.data,
-        tokens_per_batch=config.train.tokens_per_batch,
-        seed=config.seed,
-    )
+    plan = _plan(train, config)
     report(
         f"data: {len(train):,} training pairs, {vocabulary.size:,} pieces, "
         f"{plan.batches_per_epoch:,} batches an epoch; {plan.num_dropped:,} pairs dropped as longer"
         f" than {config.longest_row} tokens"
     )
     return TrainingData(corpus, vocabulary, train, plan, fingerprint(corpus, vocabulary, plan))
+
+
+def in_the_order_of(config: ExperimentConfig, data: TrainingData) -> TrainingData:
+    """Returns `data`, prepared for another seed, as a run of `config` goes through it."""
+    plan = _plan(data.train, config)
+    digests = fingerprint(data.corpus, data.vocabulary, plan)
+    return data._replace(plan=plan, fingerprint=digests)
+
+
+def _plan(train: TokenIds, config: ExperimentConfig) -> BatchPlan:
+    return batch_plan(
+        train.lengths,
+        config.data,
+        tokens_per_batch=config.train.tokens_per_batch,
+        seed=config.seed,
+    )
 
 
 def prepare_vocabulary(
