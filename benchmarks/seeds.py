@@ -3,8 +3,7 @@
 import dataclasses
 import functools
 import statistics
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -12,14 +11,13 @@ from benchmarks.paired import interleaved, ratios
 from experiment import command, training
 from experiment.config import ExperimentConfig, load_config
 from experiment.data import (
+    Batch,
     TrainingData,
     in_the_order_of,
     prepare_training_data,
     training_batches,
 )
 from model.transformer import Transformer
-
-PLACEMENT = training.Placement(jax.local_devices()[:1])
 
 
 def main(argv: list[str]) -> None:
@@ -36,12 +34,12 @@ def main(argv: list[str]) -> None:
         config = load_config(flags.config, overrides)
         data = prepare_training_data(config, flags.cache_dir.expanduser(), print)
         training.use_compilation_cache(flags.cache_dir)
-    members = [Steps(config, data, seed, flags.steps) for seed in range(max(flags.seeds))]
-    compiled = functools.cache(functools.partial(compiled_step, config, data.vocabulary.size))
+    way = Way(config, data)
+    members = [way.start(seed, flags.steps) for seed in range(max(flags.seeds))]
     for seeds in flags.seeds:
         chosen = members[:seeds]
         groups = {"together": [chosen], "apart": [[member] for member in chosen]}
-        ways = {name: functools.partial(take, compiled, group) for name, group in groups.items()}
+        ways = {name: functools.partial(way.take, group) for name, group in groups.items()}
         seconds = interleaved(ways, rounds=flags.rounds)
         low, median, high = ratios(seconds["apart"], seconds["together"])
         step = 1000 * statistics.median(seconds["apart"]) / seeds / flags.steps
@@ -51,35 +49,43 @@ def main(argv: list[str]) -> None:
         )
 
 
-class Steps:
+class Start(NamedTuple):
     """Where a seed starts, and the batches of its first steps."""
 
-    def __init__(self, config: ExperimentConfig, data: TrainingData, seed: int, count: int) -> None:
-        self.rng = jax.random.key(seed)
+    state: Any
+    rng: jax.Array
+    batches: list[Batch]
+
+
+class Way:
+    """Takes steps as the loop does."""
+
+    def __init__(self, config: ExperimentConfig, data: TrainingData) -> None:
+        self._config, self._data = config, data
+        self._placement = training.Placement(jax.local_devices()[:1])
         model = Transformer(config.model.transformer(data.vocabulary.size))
-        state = training.init_state(model, training.adam(config), self.rng)
-        self.state = PLACEMENT.fetch(state)
-        plan = in_the_order_of(dataclasses.replace(config, seed=seed), data).plan
-        self.batches = list(training_batches(data.train, plan, start_step=0, num_steps=count))
+        optimizer = training.adam(config)
+        self._init = jax.jit(functools.partial(training.init_state, model, optimizer))
+        loss_fn = training.loss_of(model, config.train.label_smoothing)
+        step_fn = functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
+        self._compiled = functools.cache(
+            functools.partial(self._placement.compile_train_step, step_fn)
+        )
 
+    def start(self, seed: int, count: int) -> Start:
+        """Returns what `count` steps of a seed need."""
+        rng = jax.random.key(seed)
+        data = in_the_order_of(dataclasses.replace(self._config, seed=seed), self._data)
+        batches = list(training_batches(data.train, data.plan, start_step=0, num_steps=count))
+        return Start(self._placement.fetch(self._init(rng)), rng, batches)
 
-def compiled_step(config: ExperimentConfig, vocab_size: int, members: int) -> Callable[..., Any]:
-    """Returns the step that the loop takes with so many members."""
-    model = Transformer(config.model.transformer(vocab_size))
-    loss_fn = training.loss_of(model, config.train.label_smoothing)
-    step_fn = functools.partial(
-        training.train_step, loss_fn=loss_fn, optimizer=training.adam(config)
-    )
-    return PLACEMENT.compile_train_step(step_fn, members)
-
-
-def take(compiled: Callable[[int], Callable[..., Any]], groups: list[list[Steps]]) -> None:
-    """Takes all steps of one group after another, what it needs being stacked as in the loop."""
-    for members in groups:
-        step_fn = compiled(len(members))
-        state = PLACEMENT.place_state(training.stacked([member.state for member in members]))
-        rng, metrics = training.stacked([member.rng for member in members]), []
-        for batch in training.stacked_batches([member.batches for member in members]):
-            state, measured = step_fn(state, PLACEMENT.place_batch(batch), rng)
-            metrics.append(measured)
-        jax.block_until_ready(metrics)
+    def take(self, groups: list[list[Start]]) -> None:
+        """Takes all steps of one group after another, the members of each together."""
+        for group in groups:
+            step_fn = self._compiled(len(group))
+            state = self._placement.place_state(training.stacked([each.state for each in group]))
+            rng, metrics = training.stacked([each.rng for each in group]), []
+            for batch in training.stacked_batches([each.batches for each in group]):
+                state, measured = step_fn(state, self._placement.place_batch(batch), rng)
+                metrics.append(measured)
+            jax.block_until_ready(metrics)
