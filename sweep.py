@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
     progress, cache_dir = training.Progress(), flags.cache_dir.expanduser()
     with command.user_errors():
         command.check_positive(flags, "processes", "seeds")
-        folder = flags.workdir or pathlib.Path("runs") / pathlib.Path(flags.config).stem
+        folder = flags.workdir or training.default_workdir(flags.config)
         rows = sweep.load_rows(
             flags.config,
             overrides,

@@ -219,6 +219,67 @@ def test_stopped_by_ctrl_c_it_ends_as_if_never_stopped(place, trained, arguments
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
+@pytest.fixture(scope="module")
+def two_seeds(place, arguments):
+    """What the command said that trained two seeds together."""
+    return command("train.py", *arguments(workdir=place / "seeds"), "--seeds=2")
+
+
+def test_seeds_train_together_each_as_it_would_alone(place, trained, two_seeds):
+    folder = place / "seeds"
+    assert f"{folder}: seed_0, seed_1 together, each " in two_seeds.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["seed_0", "seed_1"]
+    results = json.loads(two_seeds.stdout)
+    for seed in (0, 1):
+        member = folder / f"seed_{seed}"
+        assert {path.name for path in member.iterdir()} == {
+            path.name for path in (place / "run").iterdir()
+        }
+        assert json.loads((member / "results.json").read_text()) == results[member.name]
+        run = runs.load(member)
+        assert (run.config.seed, run.steps) == (seed, (240, 280, 300))
+    assert results["seed_0"]["nll"] != results["seed_1"]["nll"]
+    ours, alone = (
+        read_metrics(path / "metrics.jsonl") for path in (folder / "seed_0", place / "run")
+    )
+    assert [(line["kind"], line["step"]) for line in ours] == [
+        (line["kind"], line["step"]) for line in alone
+    ]
+    np.testing.assert_allclose(ours[0]["loss"], alone[0]["loss"], rtol=1e-4)
+
+
+def test_seed_that_was_trained_with_others_is_a_run_like_any(place, two_seeds, arguments, tmp_path):
+    where = f"--cache_dir={place / 'cache'}"
+    member = shutil.copytree(place / "seeds" / "seed_1", tmp_path / "seed_1")
+    scores = json.loads(command("evaluate.py", f"--workdir={member}", where).stdout)
+    assert scores["nll"] == pytest.approx(json.loads(two_seeds.stdout)["seed_1"]["nll"], rel=1e-5)
+    more = arguments(workdir=member, seed=1, train__num_steps=STEPS + 2)
+    assert json.loads(command("train.py", *more).stdout)["step"] == STEPS + 2
+
+
+def test_seeds_that_are_finished_only_print_their_results(place, two_seeds, arguments):
+    again = command("train.py", *arguments(workdir=place / "seeds"), "--seeds=2")
+    assert json.loads(again.stdout) == json.loads(two_seeds.stdout)
+    assert again.stderr == "".join(
+        f"{place / 'seeds' / name} is finished:\n" for name in ("seed_0", "seed_1")
+    )
+
+
+def test_a_run_and_several_seeds_do_not_share_a_folder(
+    place, trained, two_seeds, arguments, capsys
+):
+    said = refusal(capsys, train, [*arguments(workdir=place / "run"), "--seeds=2"])
+    assert said.startswith(f"{place / 'run'} holds a single run. Leave out --seeds=2")
+    said = refusal(capsys, train, arguments(workdir=place / "seeds"))
+    assert said.startswith(f"{place / 'seeds'} holds runs of several seeds (seed_0, seed_1).")
+
+
+def test_no_seeds_are_refused(tmp_path, capsys):
+    said = refusal(capsys, train, ["--seeds=0", f"--workdir={tmp_path / 'run'}"])
+    assert said == "--seeds=0 must be at least 1."
+    assert list(tmp_path.iterdir()) == []
+
+
 LINES = ["ka lu", "", "mi", "no pe ri ka", "   ", "lu"]
 
 

@@ -15,7 +15,12 @@ from experiment.data.pipeline import (
     fingerprint,
     training_batches,
 )
-from experiment.data.prepare import TrainingData, prepare_training_data, prepare_vocabulary
+from experiment.data.prepare import (
+    TrainingData,
+    in_the_order_of,
+    prepare_training_data,
+    prepare_vocabulary,
+)
 from experiment.data.rows import PlannedBatch
 from experiment.data.token_ids import BpeDropout, TokenIds, prepare_token_ids
 from experiment.data.vocabulary import (
@@ -46,6 +51,7 @@ __all__ = [
     "bucketed_plan",
     "evaluation_batches",
     "fingerprint",
+    "in_the_order_of",
     "lines_of",
     "new_folder",
     "open_corpus",

@@ -46,12 +46,7 @@ def prepare_training_data(
     rate, samples = config.data.bpe_dropout_rate, config.data.bpe_dropout_samples
     dropout = BpeDropout(rate, samples) if rate else None
     train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report, dropout=dropout)
-    plan = batch_plan(
-        train.lengths,
-        config.data,
-        tokens_per_batch=config.train.tokens_per_batch,
-        seed=config.seed,
-    )
+    plan = _plan(train, config)
     ways = f" ({len(train) // samples:,}, each cut in {samples} ways)" if samples > 1 else ""
     report(
         f"data: {len(train):,} training pairs{ways}, {vocabulary.size:,} pieces, "
@@ -59,6 +54,22 @@ def prepare_training_data(
         f" than {config.longest_row} tokens"
     )
     return TrainingData(corpus, vocabulary, train, plan, fingerprint(corpus, vocabulary, plan))
+
+
+def in_the_order_of(config: ExperimentConfig, data: TrainingData) -> TrainingData:
+    """Returns `data`, prepared for another seed, as a run of `config` goes through it."""
+    plan = _plan(data.train, config)
+    digests = fingerprint(data.corpus, data.vocabulary, plan)
+    return data._replace(plan=plan, fingerprint=digests)
+
+
+def _plan(train: TokenIds, config: ExperimentConfig) -> BatchPlan:
+    return batch_plan(
+        train.lengths,
+        config.data,
+        tokens_per_batch=config.train.tokens_per_batch,
+        seed=config.seed,
+    )
 
 
 def prepare_vocabulary(

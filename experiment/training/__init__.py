@@ -7,17 +7,21 @@ from experiment.training.compilation import use_compilation_cache
 from experiment.training.finish import finish
 from experiment.training.loop import Loop
 from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
+from experiment.training.member import Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
+from experiment.training.seeds import PlannedRun, runs_of
 from experiment.training.source import commit
+from experiment.training.stacking import stacked, stacked_batches
 from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
-from experiment.training.workdir import Workdir, write_json, write_lines
+from experiment.training.together import grouped, open_members
+from experiment.training.workdir import Workdir, default_workdir, write_json, write_lines
 
 __all__ = [
     # One update.
@@ -37,11 +41,19 @@ __all__ = [
     # Many of them.
     "Clock",
     "Loop",
+    "Member",
     "OpenRun",
     "Placement",
     "finish",
     "open_run",
     "use_compilation_cache",
+    # Several runs as one.
+    "PlannedRun",
+    "grouped",
+    "open_members",
+    "runs_of",
+    "stacked",
+    "stacked_batches",
     # What a run leaves behind, and how it ends.
     "Checkpoints",
     "MetricsLog",

@@ -15,6 +15,7 @@ class Clock:
         self._seconds = dict.fromkeys(PHASES, 0.0) | (earlier or {})
         self._seconds.setdefault("total", 0.0)
         self._started = time.monotonic()
+        self._stopped: float | None = None
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -25,8 +26,13 @@ class Clock:
         finally:
             self._seconds[name] += time.monotonic() - start
 
+    def stop(self) -> None:
+        """Counts no longer."""
+        self._stopped = time.monotonic()
+
     def seconds(self) -> dict[str, float]:
         """Returns the seconds so far of every phase, of `training`, and of all in `total`."""
-        total = self._seconds["total"] + time.monotonic() - self._started
+        now = time.monotonic() if self._stopped is None else self._stopped
+        total = self._seconds["total"] + now - self._started
         phases = {name: self._seconds[name] for name in PHASES}
         return {**phases, "training": total - sum(phases.values()), "total": total}

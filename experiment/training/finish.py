@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from experiment.config import EvaluationConfig
-from experiment.training.loop import Loop
+from experiment.training.member import Member
 from experiment.training.state import num_params
 from experiment.training.workdir import write_json, write_lines
 
@@ -26,12 +26,12 @@ class Evaluator(Protocol):
 
 
 def finish(
-    loop: Loop, evaluator: Evaluator, pairs: Sequence[tuple[str, str]], config: EvaluationConfig
+    member: Member, evaluator: Evaluator, pairs: Sequence[tuple[str, str]], config: EvaluationConfig
 ) -> dict[str, Any]:
     """Returns the results of a run that has taken its last step, and leaves them in its workdir."""
-    run = loop.run
+    run = member.run
     steps = run.checkpoints.steps()[-config.average_checkpoints :]
-    loop.progress.say(
+    member.progress.say(
         f"scoring {config.test_split} ({len(pairs):,} pairs) with "
         + (f"the mean of {len(steps)} checkpoints" if len(steps) > 1 else f"step {steps[0]:,}")
     )
@@ -40,7 +40,7 @@ def finish(
     scores, translations = evaluator.score(
         params,
         pairs,
-        progress=lambda done, total: loop.progress.update(f"translated {done:,} of {total:,}"),
+        progress=lambda done, total: member.progress.update(f"translated {done:,} of {total:,}"),
     )
     results = {
         **scores,
@@ -61,8 +61,8 @@ def finish(
     run.checkpoints.close()
     run.log.close()
     for (source, reference), translation in list(zip(pairs, translations, strict=True))[:SAMPLES]:
-        loop.progress.say(f"\n  {source}\n  -> {translation}")
+        member.progress.say(f"\n  {source}\n  -> {translation}")
         if translation != reference:
-            loop.progress.say(f"     (reference: {reference})")
-    loop.progress.say("")
+            member.progress.say(f"     (reference: {reference})")
+    member.progress.say("")
     return results

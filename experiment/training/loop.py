@@ -1,21 +1,21 @@
 """The training loop: a batch, a step, then what is due."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
 from experiment.config import TrainConfig
 from experiment.data import Batch
+from experiment.training.member import Member
 from experiment.training.parallel import Placement
-from experiment.training.progress import Progress, duration
-from experiment.training.start import OpenRun
+from experiment.training.progress import duration
+from experiment.training.stacking import stacked, unstacked
 from experiment.training.state import TrainState, num_params
 from experiment.training.stopping import Preempted, StopRequest
 
-MEANS = ("loss", "nll", "gradient_norm")
 # Steps handed to the devices before the first of them must be done: enough to keep them busy, few
 # enough that a request to stop is answered at once.
 STEPS_AHEAD = 2
@@ -26,42 +26,40 @@ class _StoppedWhileEvaluating(Exception):
 
 
 class Loop:
-    """Runs the steps of one run, and what goes on around them."""
+    """Takes the steps of one run, or of several as one, and does what goes on around them."""
 
     def __init__(
         self,
         *,
         step_fn: Callable[..., tuple[TrainState, dict[str, jax.Array]]],
         placement: Placement,
-        rng: jax.Array,
         config: TrainConfig,
-        evaluate: Callable[..., dict[str, Any]],
-        run: OpenRun,
-        progress: Progress,
+        members: Sequence[Member],
     ) -> None:
-        """`step_fn` is compiled by `placement`; `evaluate` scores params that lie on the host.
-
-        Now and then `evaluate` calls its argument `progress` with how much is done, of how much.
-        """
-        self.config, self.run, self.progress = config, run, progress
-        self._step_fn, self._placement, self._rng = step_fn, placement, rng
-        self._evaluate_fn = evaluate
-        self._state = placement.place_state(run.state)
+        """`step_fn` is compiled by `placement` for so many members; all of them are at one step."""
+        self.config, self.members, self.progress = config, list(members), members[0].progress
+        self._step_fn, self._placement = step_fn, placement
+        self._rng = stacked([member.rng for member in members])
+        self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
         self._compiled: set[tuple[int, ...]] = set()
-        self._logged = (run.target_tokens, run.clock.seconds()["training"])
+
+    @property
+    def step(self) -> int:
+        """Updates applied so far."""
+        return self.members[0].run.step
 
     def run_to_end(self, batches: Iterable[Batch]) -> None:
-        """Takes one step a batch, from `run.step` to the configured last one.
+        """Takes one step a batch, stacked if members are several, to the configured last one.
 
         Raises:
           Preempted: when asked to stop; the state is saved.
-          FloatingPointError: if the loss is not finite; the checkpoints before are intact.
+          FloatingPointError: if a loss is not finite; the checkpoints before are intact.
         """
         self.progress.say(self._headline())
         with StopRequest(self.progress.say) as stop:
-            if self.run.step and not self.run.log.has("validation", self.run.step):
-                self._evaluate_if_due(stop)  # it was saved and stopped before it was scored
+            if self.step:
+                self._evaluate_if_due(stop)  # it may have been saved and stopped before its scoring
             for batch in batches:
                 self._update(batch)
                 if self._is_due(self.config.log_every):
@@ -69,10 +67,12 @@ class Loop:
                 if self._is_due(self.config.save_every) or stop.asked:
                     self._save()
                 self._evaluate_if_due(stop)
-        self.run.checkpoints.wait()
+        for member in self.members:
+            member.run.checkpoints.wait()
+            member.run.clock.stop()
 
     def _is_due(self, every: int) -> bool:
-        return self.run.step % every == 0 or self.run.step == self.config.num_steps
+        return self.step % every == 0 or self.step == self.config.num_steps
 
     def _evaluate_if_due(self, stop: StopRequest) -> None:
         """Evaluates unless asked to stop; then, or when asked meanwhile, saves and leaves."""
@@ -80,15 +80,16 @@ class Loop:
         def progress(done: int, total: int) -> None:
             if stop.asked:
                 raise _StoppedWhileEvaluating
-            self.progress.update(f"step {self.run.step:,}: translated {done:,} of {total:,}")
+            self.progress.update(f"step {self.step:,}: translated {done:,} of {total:,}")
 
         with contextlib.suppress(_StoppedWhileEvaluating):
             if self._is_due(self.config.evaluate_every) and not stop.asked:
                 self._evaluate(progress)
         if stop.asked:
             self._save()
-            self.run.checkpoints.wait()
-            raise Preempted(f"stopped and saved after step {self.run.step:,}")
+            for member in self.members:
+                member.run.checkpoints.wait()
+            raise Preempted(f"stopped and saved after step {self.step:,}")
 
     def _update(self, batch: Batch) -> None:
         placed = self._placement.place_batch(batch)
@@ -96,80 +97,87 @@ class Loop:
             self._state, metrics = self._step_fn(self._state, placed, self._rng)
         else:
             jax.block_until_ready(self._state)
-            rows, length = batch.source.shape
+            rows, length = batch.source.shape[-2:]
             self.progress.wait_for(f"compiling the step for batches of {rows} x {length} tokens")
-            with self.run.clock.phase("compiling"):
+            with self._phase("compiling"):
                 self._state, metrics = self._step_fn(self._state, placed, self._rng)
                 jax.block_until_ready(metrics)
             self._compiled.add(batch.source.shape)
         self._unfetched.append(metrics)
-        self.run.step += 1
+        for member in self.members:
+            member.run.step += 1
         jax.block_until_ready(self._unfetched[-1 - STEPS_AHEAD :][0])
 
     def _fetch_metrics(self) -> None:
-        """Waits for the steps taken so far, and keeps what they measured."""
+        """Waits for the steps taken so far; every member keeps what it measured in them."""
         for metrics in self._placement.fetch(self._unfetched):
-            values = {name: float(value) for name, value in metrics.items()}
-            self.run.since_log.append(values)
-            self.run.target_tokens += int(values["target_tokens"])
+            for member, own in zip(self.members, self._unstacked(metrics), strict=True):
+                member.keep(own)
         self._unfetched.clear()
         # Before anything is logged or saved: a checkpoint never holds what cannot be trained on.
-        if not all(np.isfinite(metrics[name]) for metrics in self.run.since_log for name in MEANS):
-            raise FloatingPointError(
-                f"The loss or its gradient is not finite within the {len(self.run.since_log)} "
-                f"steps up to {self.run.step}. The checkpoints before are intact. Lower "
-                "train.learning_rate_scale or raise train.warmup_steps, in another --workdir."
-            )
+        for member in self.members:
+            member.check_finite(self._called(member))
 
     def _log(self) -> None:
         self._fetch_metrics()
-        step, steps = self.run.step, self.run.since_log
-        tokens = [metrics["target_tokens"] for metrics in steps]
-        means = {
-            name: float(np.average([metrics[name] for metrics in steps], weights=tokens))
-            for name in MEANS
-        }
-        clock = self.run.clock.seconds()
-        seconds, now = clock["total"], (self.run.target_tokens, clock["training"])
-        rate = (now[0] - self._logged[0]) / (now[1] - self._logged[1])
-        self._logged = now
-        timing = {"target_tokens_per_second": rate, "seconds": seconds}
-        self.run.log.write("train", step, {**means, **timing})
-        left = (seconds - clock["compiling"]) / step * (self.config.num_steps - step)
-        self.progress.update(
-            f"step {step:,}/{self.config.num_steps:,}  loss {means['loss']:.3f}  "
-            f"nll {means['nll']:.3f}  {rate:,.0f} target tokens/s  "
-            f"{duration(seconds)} gone, {duration(left)} left"
+        lines = [member.log() for member in self.members]
+        rate = sum(line["target_tokens_per_second"] for line in lines)
+        loss, nll = (statistics.fmean(line[name] for line in lines) for name in ("loss", "nll"))
+        clock = self.members[0].run.clock.seconds()
+        left = (
+            (clock["total"] - clock["compiling"]) / self.step * (self.config.num_steps - self.step)
         )
-        self.run.since_log.clear()
+        self.progress.update(
+            f"step {self.step:,}/{self.config.num_steps:,}  loss {loss:.3f}  nll {nll:.3f}  "
+            f"{rate:,.0f} target tokens/s  "
+            f"{duration(clock['total'])} gone, {duration(left)} left"
+        )
 
     def _evaluate(self, progress: Callable[[int, int], None]) -> None:
         self._fetch_metrics()
-        step = self.run.step
-        self.progress.update(f"step {step:,}: evaluating ...")
-        with self.run.clock.phase("evaluating"):
-            params = self._placement.fetch(self._state.params)
-            scores = self._evaluate_fn(params, progress=progress)
-        seconds = self.run.clock.seconds()["total"]
-        self.run.log.write("validation", step, {**scores, "seconds": seconds})
-        shown = [f"{name} {value:.2f}" for name, value in scores.items() if type(value) is float]
-        self.progress.say(f"step {step:,}  {duration(seconds)}  validation: {'  '.join(shown)}")
+        params = self._unstacked(self._placement.fetch(self._state.params))
+        for member, own in zip(self.members, params, strict=True):
+            if member.is_scored():
+                continue
+            self.progress.update(f"step {self.step:,}: {self._called(member)}evaluating ...")
+            with self._phase("evaluating"):
+                scores = member.evaluate(own, progress=progress)
+            seconds = duration(member.write_scores(scores))
+            shown = "  ".join(
+                f"{n} {value:.2f}" for n, value in scores.items() if type(value) is float
+            )
+            self.progress.say(
+                f"step {self.step:,}  {seconds}  {self._called(member)}validation: {shown}"
+            )
 
     def _save(self) -> None:
         self._fetch_metrics()
-        self.progress.update(f"step {self.run.step:,}: saving ...")
-        with self.run.clock.phase("saving"):
-            progress = {
-                "since_log": list(self.run.since_log),  # it is written while the loop goes on
-                "target_tokens": self.run.target_tokens,
-                "seconds": self.run.clock.seconds(),
-            }
-            state = self._placement.fetch(self._state)
-            self.run.checkpoints.save(state, {**self.run.record, **progress})
+        self.progress.update(f"step {self.step:,}: saving ...")
+        with self._phase("saving"):
+            states = self._unstacked(self._placement.fetch(self._state))
+            for member, state in zip(self.members, states, strict=True):
+                member.save(state)
+
+    def _unstacked(self, tree: Any) -> list[Any]:
+        return unstacked(tree, len(self.members))
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Counts the seconds spent inside for every member: while one is served, all wait."""
+        with contextlib.ExitStack() as clocks:
+            for member in self.members:
+                clocks.enter_context(member.run.clock.phase(name))
+            yield
+
+    def _called(self, member: Member) -> str:
+        return f"{member.name}: " if len(self.members) > 1 else ""
 
     def _headline(self) -> str:
-        begin = f"goes on after step {self.run.step:,}" if self.run.step else "starts"
-        return (
-            f"{self.run.workdir.path}: {num_params(self.run.state.params):,} parameters on "
-            f"{self._placement.description}; {begin}, {self.config.num_steps:,} steps in all"
-        )
+        first = self.members[0].run
+        size = f"{num_params(first.state.params):,} parameters on {self._placement.description}"
+        begin = f"goes on after step {self.step:,}" if self.step else "starts"
+        end = f"{begin}, {self.config.num_steps:,} steps in all"
+        if len(self.members) == 1:
+            return f"{first.workdir.path}: {size}; {end}"
+        names = ", ".join(member.name for member in self.members)
+        return f"{first.workdir.path.parent}: {names} together, each {size}; {end}"

@@ -39,8 +39,15 @@ class Placement:
                 f"{len(self.devices)} devices. Raise it, or shorten the longest rows of data."
             )
 
-    def compile_train_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """Returns `step(state, batch, rng)` compiled for the devices; the state is donated."""
+    def compile_train_step(self, step: Callable[..., Any], members: int = 1) -> Callable[..., Any]:
+        """Returns `step(state, batch, rng)` compiled for the devices; the state is donated.
+
+        For several members, on one device only, each of the three is stacked along a new first
+        axis, and so is what is returned.
+        """
+        if members > 1:
+            assert len(self.devices) == 1
+            step = jax.vmap(step)
         if len(self.devices) == 1:
             return jax.jit(step, donate_argnums=0)
         return jax.pmap(

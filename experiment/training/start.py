@@ -35,16 +35,23 @@ class OpenRun:
 
 
 def open_run(
-    workdir: Workdir, config: ExperimentConfig, data: TrainingData, init: Callable[[], TrainState]
+    workdir: Workdir,
+    config: ExperimentConfig,
+    data: TrainingData,
+    init: Callable[[], TrainState],
+    *,
+    step: int | None = None,
 ) -> OpenRun:
     """Returns the run of `workdir`, at its newest checkpoint or, if there is none, from `init`.
+
+    With `step` it goes back to the checkpoint of that step, 0 for `init`; later ones are deleted.
 
     Raises:
       ValueError: if the checkpoint was trained on other data, or for more steps, or is a mean;
         nothing is changed then.
     """
     fingerprint = data.fingerprint
-    state, kept = _newest(workdir, init)
+    state, kept = _restored(workdir, init, step)
     check_same_data(kept.get("fingerprint", {}), fingerprint)
     if state.step > config.train.num_steps:
         raise ValueError(
@@ -57,6 +64,10 @@ def open_run(
     workdir.write_config(config.resolved())
     data.vocabulary.save(workdir.vocabulary)
     step = int(state.step)
+    checkpoints = Checkpoints(
+        workdir.checkpoints, keep=config.train.keep_checkpoints, every=config.train.save_every
+    )
+    checkpoints.delete_after(step)
     return OpenRun(
         workdir=workdir,
         state=state,
@@ -69,21 +80,22 @@ def open_run(
         },
         since_log=kept.get("since_log", []),
         target_tokens=kept.get("target_tokens", 0),
-        checkpoints=Checkpoints(
-            workdir.checkpoints, keep=config.train.keep_checkpoints, every=config.train.save_every
-        ),
+        checkpoints=checkpoints,
         log=MetricsLog(workdir.metrics, step=step),
         clock=Clock(kept.get("seconds")),
     )
 
 
-def _newest(workdir: Workdir, init: Callable[[], TrainState]) -> tuple[TrainState, dict[str, Any]]:
-    if workdir.checkpoints.is_dir():
+def _restored(
+    workdir: Workdir, init: Callable[[], TrainState], step: int | None
+) -> tuple[TrainState, dict[str, Any]]:
+    if workdir.checkpoints.is_dir() and step != 0:
         with contextlib.closing(Checkpoints(workdir.checkpoints)) as checkpoints:
-            if steps := checkpoints.steps():
+            steps = checkpoints.steps() if step is None else [step]
+            if steps:
                 check_is_no_mean(workdir, checkpoints.record(steps[-1]))
                 return checkpoints.restore(steps[-1], jax.eval_shape(init))
-    return jax.tree.map(np.asarray, jax.jit(init)()), {}
+    return jax.tree.map(np.asarray, init()), {}
 
 
 def check_is_no_mean(workdir: Workdir, record: dict[str, Any]) -> None:

@@ -80,6 +80,17 @@ class Workdir:
         return results if results.get("step", -1) >= num_steps else None
 
 
+def default_workdir(config: str) -> pathlib.Path:
+    """Returns where a run of a config file lies unless one is named: where a sweep would put it.
+
+    Example:
+      >>> str(default_workdir("configs/numbers.py")), str(default_workdir("configs/table3.py:B1"))
+      ('runs/numbers', 'runs/table3/B1')
+    """
+    file, _, row = config.partition(".py:")
+    return pathlib.Path("runs") / pathlib.Path(file).stem / row
+
+
 def read_json(path: pathlib.Path) -> dict[str, Any]:
     """Returns what a JSON file holds.
 

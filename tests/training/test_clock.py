@@ -49,3 +49,11 @@ def test_phase_that_fails_is_counted(pass_time):
         pass_time(2)
         raise OSError("disk")
     assert measured.seconds()["saving"] == 2
+
+
+def test_stopped_clock_stands_still(pass_time):
+    measured = Clock()
+    pass_time(5)
+    measured.stop()
+    pass_time(1_000)
+    assert measured.seconds()["total"] == measured.seconds()["training"] == 5

@@ -11,6 +11,7 @@ import pytest
 from experiment.data import training_batches
 from experiment.training import (
     Loop,
+    Member,
     Placement,
     Preempted,
     Progress,
@@ -31,7 +32,9 @@ from tests.training.opened import opened
 CONFIG = config()
 MODEL = Transformer(CONFIG.model.transformer(V))
 OPTIMIZER = adam(CONFIG)
-INIT = functools.partial(init_state, MODEL, OPTIMIZER, jax.random.key(0))
+INIT = functools.partial(
+    jax.jit(functools.partial(init_state, MODEL, OPTIMIZER)), jax.random.key(0)
+)
 ONE_DEVICE = Placement(jax.devices()[:1])
 STEP = ONE_DEVICE.compile_train_step(
     functools.partial(
@@ -48,15 +51,8 @@ def evaluate(params, *, progress):
 
 
 def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate):
-    return Loop(
-        step_fn=step_fn,
-        placement=placement,
-        rng=jax.random.key(1),
-        config=config.train,
-        evaluate=evaluate,
-        run=run,
-        progress=Progress(),
-    )
+    member = Member(run, jax.random.key(1), evaluate, Progress())
+    return Loop(step_fn=step_fn, placement=placement, config=config.train, members=[member])
 
 
 def batches_of(run, config=CONFIG, *, stop_after=None):
@@ -252,7 +248,7 @@ def test_results_are_of_the_mean_of_the_newest_checkpoints(tmp_path, capsys):
         loop = looped(run, step_fn=jax.jit(step_fn))
         loop.run_to_end(batches_of(run))
         pairs = [("good", "gut"), ("better", "am besten")]
-        results = finish(loop, Scorer(), pairs, CONFIG.evaluation)
+        results = finish(loop.members[0], Scorer(), pairs, CONFIG.evaluation)
         assert json.loads(run.workdir.results.read_text()) == results
         assert run.workdir.results_after(10) == results
     expected = {

@@ -90,6 +90,11 @@ class Checkpoints:
         if not self._manager.save(steps[-1], args=items):
             raise RuntimeError(f"{self._directory}: Orbax declined to save step {steps[-1]}.")
 
+    def delete_after(self, step: int) -> None:
+        """Deletes the checkpoints of later steps; Orbax would not save an earlier one beside."""
+        for later in [there for there in self.steps() if there > step]:
+            self._manager.delete(later)
+
     def restore(self, step: int, abstract: TrainState) -> tuple[TrainState, dict[str, Any]]:
         """Returns the state (numpy arrays) and the record of a step.
 
