@@ -143,7 +143,7 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float:
     """Returns Spearman's rank correlation; equal values share their mean rank.
 
     Example:
-      >>> spearman([1, 2, 3], [10, 30, 20]), spearman([1, 2, 3], [3, 2, 1])
+      >>> spearman([1.0, 2.0, 3.0], [0.1, 0.3, 0.2]), spearman([1.0, 2.0], [3.0, 1.0])
       (0.5, -1.0)
     """
     return _pearson(_ranks(first), _ranks(second))

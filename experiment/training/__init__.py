@@ -64,6 +64,7 @@ __all__ = [
     "average_run",
     "averaged_steps",
     "commit",
+    "default_workdir",
     "duration",
     "read_metrics",
     "write_json",

@@ -1,5 +1,4 @@
 import dataclasses
-import io
 import os
 import signal
 import sys
@@ -39,22 +38,21 @@ def row(tmp_path, name):
 
 
 def run(tmp_path, programs, *, processes=1, finished=lambda row: None):
-    """Runs a program for each row's name; returns the runner, what was said, and whether done."""
-    said = io.TextIOWrapper(io.BytesIO(), write_through=True)
+    """Runs a program for each row's name; returns the runner, and whether it came to its end."""
     rows = [row(tmp_path, name) for name in programs]
     runner = Runner(
         lambda row: [sys.executable, "-c", programs[row.name], str(tmp_path / row.name)],
         tmp_path / "logs",
         processes=processes,
-        progress=Progress(said, every_seconds=0.0),
+        progress=Progress(every_seconds=0.0),
         finished=finished,
     )
-    return runner, runner.run(rows), said
+    return runner, runner.run(rows)
 
 
 def test_every_row_runs_and_is_told_of_when_it_is_finished(tmp_path):
     heard = []
-    runner, done, _ = run(
+    runner, done = run(
         tmp_path, {"A": SUCCEED, "B": SUCCEED}, finished=lambda row: heard.append(row.name)
     )
     assert done
@@ -62,11 +60,11 @@ def test_every_row_runs_and_is_told_of_when_it_is_finished(tmp_path):
     assert runner.exit_codes == {"A": 0, "B": 0}
 
 
-def test_a_row_that_fails_does_not_keep_the_others(tmp_path):
-    runner, done, said = run(tmp_path, {"A": FAIL, "B": SUCCEED})
+def test_a_row_that_fails_does_not_keep_the_others(tmp_path, capsys):
+    runner, done = run(tmp_path, {"A": FAIL, "B": SUCCEED})
     assert done
     assert runner.exit_codes == {"A": 6, "B": 0}
-    assert "A: ended with exit code 6: error: this is why" in said.getvalue()
+    assert "A: ended with exit code 6: error: this is why" in capsys.readouterr().err
     assert "this is why" in (tmp_path / "logs" / "A.log").read_text()
 
 
@@ -80,7 +78,7 @@ while not other.exists():
     assert time.monotonic() < end
     time.sleep(0.01)
 """ + SUCCEED.replace("folder.mkdir(parents=True)", "")
-    runner, _, _ = run(tmp_path, {"A": meet, "B": meet}, processes=2)
+    runner, _ = run(tmp_path, {"A": meet, "B": meet}, processes=2)
     assert runner.exit_codes == {"A": 0, "B": 0}
 
 
@@ -90,21 +88,20 @@ def test_asked_to_stop_it_asks_every_row_once_and_starts_no_other(tmp_path):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    asking = threading.Thread(target=ask)
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    runner, done, _ = run(tmp_path, {"A": WAIT, "B": WAIT, "C": SUCCEED}, processes=2)
+    runner, done = run(tmp_path, {"A": WAIT, "B": WAIT, "C": SUCCEED}, processes=2)
     asking.join()
     assert not done
     assert runner.exit_codes == {"A": 42, "B": 42}
     assert not (tmp_path / "C").exists()
 
 
-def test_progress_says_what_is_done_and_what_is_left(tmp_path):
-    _, _, said = run(tmp_path, {"A": SUCCEED, "B": SUCCEED})
-    assert (
-        "0 rows done, 1 waiting; A step 0/10; 0s gone, about unknown time left" in said.getvalue()
-    )
-    assert "1 rows done, 0 waiting; B step 0/10" in said.getvalue()
+def test_progress_says_what_is_done_and_what_is_left(tmp_path, capsys):
+    run(tmp_path, {"A": SUCCEED, "B": SUCCEED})
+    said = capsys.readouterr().err
+    assert "0 rows done, 1 waiting; A step 0/10; 0s gone, about unknown time left" in said
+    assert "1 rows done, 0 waiting; B step 0/10" in said
 
 
 @pytest.mark.parametrize(
