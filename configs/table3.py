@@ -39,28 +39,29 @@ ROWS = {
     },
 }
 
-# What the paper reports: perplexity per word piece, BLEU, millions of parameters where given.
+# What the paper reports: perplexity per word piece, BLEU, millions of parameters where given; and
+# the size of vocabulary, in pieces, that these parameters imply (docs/parameters.md).
 PUBLISHED = {
-    "base": {"perplexity": 4.92, "bleu": 25.8, "parameters": 65},
+    "base": {"perplexity": 4.92, "bleu": 25.8, "parameters": 65, "pieces": 41_100},
     "A1": {"perplexity": 5.29, "bleu": 24.9},
     "A2": {"perplexity": 5.00, "bleu": 25.5},
     "A3": {"perplexity": 4.91, "bleu": 25.8},
     "A4": {"perplexity": 5.01, "bleu": 25.4},
-    "B1": {"perplexity": 5.16, "bleu": 25.1, "parameters": 58},
-    "B2": {"perplexity": 5.01, "bleu": 25.4, "parameters": 60},
-    "C1": {"perplexity": 6.11, "bleu": 23.7, "parameters": 36},
-    "C2": {"perplexity": 5.19, "bleu": 25.3, "parameters": 50},
-    "C3": {"perplexity": 4.88, "bleu": 25.5, "parameters": 80},
-    "C4": {"perplexity": 5.75, "bleu": 24.5, "parameters": 28},
-    "C5": {"perplexity": 4.66, "bleu": 26.0, "parameters": 168},
-    "C6": {"perplexity": 5.12, "bleu": 25.4, "parameters": 53},
-    "C7": {"perplexity": 4.75, "bleu": 26.2, "parameters": 90},
+    "B1": {"perplexity": 5.16, "bleu": 25.1, "parameters": 58, "pieces": 41_100},
+    "B2": {"perplexity": 5.01, "bleu": 25.4, "parameters": 60, "pieces": 41_100},
+    "C1": {"perplexity": 6.11, "bleu": 23.7, "parameters": 36, "pieces": 41_100},
+    "C2": {"perplexity": 5.19, "bleu": 25.3, "parameters": 50, "pieces": 41_100},
+    "C3": {"perplexity": 4.88, "bleu": 25.5, "parameters": 80, "pieces": 41_100},
+    "C4": {"perplexity": 5.75, "bleu": 24.5, "parameters": 28, "pieces": 41_100},
+    "C5": {"perplexity": 4.66, "bleu": 26.0, "parameters": 168, "pieces": 41_100},
+    "C6": {"perplexity": 5.12, "bleu": 25.4, "parameters": 53, "pieces": 41_100},
+    "C7": {"perplexity": 4.75, "bleu": 26.2, "parameters": 90, "pieces": 41_100},
     "D1": {"perplexity": 5.77, "bleu": 24.6},
     "D2": {"perplexity": 4.95, "bleu": 25.5},
     "D3": {"perplexity": 4.67, "bleu": 25.3},
     "D4": {"perplexity": 5.47, "bleu": 25.7},
     "E": {"perplexity": 4.92, "bleu": 25.7},
-    "big": {"perplexity": 4.33, "bleu": 26.4, "parameters": 213},
+    "big": {"perplexity": 4.33, "bleu": 26.4, "parameters": 213, "pieces": 36_000},
 }
 
 

@@ -30,7 +30,10 @@ ROWS = table3.ROWS | {
     },
 }
 
-PUBLISHED = table3.PUBLISHED
+PUBLISHED = {  # of the full size
+    row: {name: value for name, value in figures.items() if name != "pieces"}
+    for row, figures in table3.PUBLISHED.items()
+}
 
 
 def get_config(row: str = "base") -> ConfigDict:

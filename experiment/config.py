@@ -220,7 +220,7 @@ def rows_of(file: str | pathlib.Path) -> tuple[str, ...]:
 
 
 def published(file: str | pathlib.Path) -> dict[str, dict[str, float]]:
-    """Returns `PUBLISHED` of a config file: {row: {"perplexity", "bleu", "parameters"}}, or {}."""
+    """Returns `PUBLISHED` of a config file, {row: {"perplexity": ..., "bleu": ..., ...}}, or {}."""
     return dict(getattr(_module(file), "PUBLISHED", {}))
 
 

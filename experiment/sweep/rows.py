@@ -21,13 +21,19 @@ class Row:
     name: str
     config: ExperimentConfig  # with the first seed
     changes: dict[str, Any]  # settings that differ from the sweep's first row
-    published: dict[str, float]  # "perplexity", "bleu", "parameters" (millions), where known
+    # Where known: "perplexity", "bleu", "parameters" (millions), and the "pieces" of vocabulary
+    # that these parameters imply, where the model is of the published size.
+    published: dict[str, float]
     workdirs: tuple[Workdir, ...]  # one a seed
 
     @property
     def num_params(self) -> int:
         """How many numbers are trained, in closed form, with a vocabulary as large as asked."""
-        return parameter_count(self.config.model.transformer(self.config.data.vocab_size))
+        return self.num_params_with(self.config.data.vocab_size)
+
+    def num_params_with(self, vocab_size: int) -> int:
+        """Returns how many numbers would be trained with a vocabulary of so many pieces."""
+        return parameter_count(self.config.model.transformer(vocab_size))
 
     @property
     def cost(self) -> float:

@@ -9,7 +9,7 @@ from experiment.sweep.scores import Agreement, Measured, RowScores, agreement, d
 
 ABOUT_THE_PAPERS = (
     "The paper's counts fit a vocabulary of about 41,100 pieces for all rows but big, and of about "
-    "36,000 for big, rather than the 37,000 that it states: see docs/parameters.md."
+    "36,000 for big, rather than the 37,000 that it states (docs/parameters.md)."
 )
 SIGNIFICANT = 0.05
 _COLUMNS = (
@@ -30,15 +30,10 @@ _COLUMNS = (
 
 def plan_table(rows: Sequence[Row]) -> str:
     """Returns what a sweep is made of and how far it is, in text columns; nothing is allocated."""
-    lines = [["row", "what it changes", "steps", "parameters", "paper", "state"]]
-    for row in rows:
-        paper = row.published.get("parameters")
-        shown = f"{paper:g} M ({100 * (row.num_params / 1e6 / paper - 1):+.1f}%)" if paper else ""
-        steps = f"{row.config.train.num_steps:,}"
-        cells = [row.name, described(row.changes), steps, f"{row.num_params:,}", shown, row.state]
-        lines.append(cells)
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    to_right = (False, False, True, True, True, False)
+    head = ("row", "what it changes", "steps", "parameters", "paper", "with its pieces", "state")
+    lines = [head, *(_plan_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    to_right = (False, False, True, True, True, True, False)
     text = [
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
@@ -50,7 +45,26 @@ def plan_table(rows: Sequence[Row]) -> str:
     note = f"Parameters are counted in closed form, with {pieces:,} pieces in the vocabulary."
     if any("parameters" in row.published for row in rows):
         note += f" {ABOUT_THE_PAPERS}"
+    if any("pieces" in row.published for row in rows):
+        note += " `with its pieces` is our count with that many, against the paper's."
     return "\n".join([*text, "", note])
+
+
+def _plan_cells(row: Row) -> tuple[str, ...]:
+    paper, pieces = row.published.get("parameters"), row.published.get("pieces")
+    implied = ""
+    if paper and pieces:
+        ours = row.num_params_with(int(pieces)) / 1e6
+        implied = f"{ours:.1f} M ({100 * (ours / paper - 1):+.1f}%)"
+    return (
+        row.name,
+        described(row.changes),
+        f"{row.config.train.num_steps:,}",
+        f"{row.num_params:,}",
+        f"{paper:g} M" if paper else "",
+        implied,
+        row.state,
+    )
 
 
 def markdown(rows: Sequence[RowScores], *, title: str, about: str) -> str:

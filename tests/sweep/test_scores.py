@@ -90,4 +90,6 @@ def test_agreement_needs_the_first_row_and_two_others():
 
 def test_rank_correlation_of_values_with_ties():
     # Ranks 0, 1.5, 1.5, 3 against 0, 1, 2, 3: covariance 4.5 / sqrt(4.5 * 5).
-    assert spearman([1.0, 2.0, 2.0, 9.0], [3.0, 5.0, 7.0, 8.0]) == pytest.approx(4.5 / (4.5 * 5) ** 0.5)
+    assert spearman([1.0, 2.0, 2.0, 9.0], [3.0, 5.0, 7.0, 8.0]) == pytest.approx(
+        4.5 / (4.5 * 5) ** 0.5
+    )
