@@ -392,3 +392,11 @@ def test_whole_number_is_a_number_and_null_is_open():
 def test_model_gets_its_sizes_and_the_vocabularys():
     model = config(model={"d_k": 24}).model.transformer(99)
     assert (model.vocab_size, model.d_model, model.key_width, model.value_width) == (99, 16, 24, 8)
+
+
+def test_presets_differ_in_what_the_documents_say():
+    paper, t2t = (dict(flat(load_row("presets", row).resolved())) for row in ("paper", "t2t"))
+    assert paper == dict(flat(load("wmt14_base").resolved()))
+    differences = {f"`{key}`" for key in paper if paper[key] != t2t[key]}
+    table = (CONFIGS.parent / "docs" / "variants.md").read_text().split("## Presets")[1]
+    assert differences == set(re.findall(r"^\| (`\S+`) ", table, re.MULTILINE)) - {"`presets.py"}
