@@ -42,7 +42,7 @@ def get_config(row: str = "base") -> ConfigDict:
     config.model.update(d_model=64, d_ff=256, num_layers=3)
     config.data.update(corpus="parallel_text", dir="multi30k", vocab_size=4_000)
     config.data.update(packed_length=64, bucket_lengths=(12, 16, 20, 24, 32, 64))
-    config.train.update(num_steps=2_000, tokens_per_batch=1_536, warmup_steps=500)
+    config.train.update(num_steps=2_000, tokens_per_batch=1_536, warmup_steps=1_000)
     config.train.update(evaluate_every=1_000, save_every=500, keep_checkpoints=2)
     config.evaluation.update(validation_sentences=100)
     config.evaluation.update(test_split="validation", average_checkpoints=1)
