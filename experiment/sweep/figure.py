@@ -1,6 +1,7 @@
 """The figure of a sweep: every row against the first, ours beside the published."""
 
 import pathlib
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib
@@ -13,6 +14,7 @@ matplotlib.use("Agg")
 
 OURS, PAPER = "#1f5fa8", "#d1762c"
 _INCHES_A_ROW = 0.28
+_LABEL_WIDTH = 36  # characters
 
 
 def draw(rows: Sequence[RowScores], path: pathlib.Path, *, title: str) -> None:
@@ -25,8 +27,8 @@ def draw(rows: Sequence[RowScores], path: pathlib.Path, *, title: str) -> None:
     axes = figure.subplots(1, 3, sharey=True)
     places = range(len(rows))
     axes[0].barh(places, [row.num_params / 1e6 for row in rows], color=OURS, height=0.6)
-    axes[0].set_xlabel("parameters, millions")
-    axes[0].set_yticks(places, [f"{row.name}   {row.changes}".rstrip() for row in rows])
+    axes[0].set_xlabel("parameters, millions\n")
+    axes[0].set_yticks(places, [_label(row) for row in rows], fontsize=8)
     axes[0].invert_yaxis()
     _draw_perplexity(axes[1], rows)
     _draw_bleu(axes[2], rows)
@@ -39,6 +41,11 @@ def draw(rows: Sequence[RowScores], path: pathlib.Path, *, title: str) -> None:
     figure.suptitle(title)
     figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.savefig(path, dpi=130)
+
+
+def _label(row: RowScores) -> str:
+    """Returns the name, and what is changed in lines that leave room for the picture."""
+    return "\n".join(textwrap.wrap(f"{row.name}:  {row.changes}".rstrip(": "), _LABEL_WIDTH))
 
 
 def _draw_perplexity(axis: Axes, rows: Sequence[RowScores]) -> None:
@@ -58,7 +65,7 @@ def _draw_perplexity(axis: Axes, rows: Sequence[RowScores]) -> None:
         ]
         axis.plot([x for _, x in paper], [y for y, _ in paper], "D", color=PAPER, mfc="none")
     axis.axvline(1, color="0.5", linewidth=1)
-    axis.set_xlabel(f"perplexity, times that of {base.name} (less is better)")
+    axis.set_xlabel(f"perplexity, as a multiple of {base.name}'s\n(less is better)")
 
 
 def _draw_bleu(axis: Axes, rows: Sequence[RowScores]) -> None:
@@ -87,7 +94,7 @@ def _draw_bleu(axis: Axes, rows: Sequence[RowScores]) -> None:
         places, differences = [y for y, _ in paper], [x for _, x in paper]
         axis.plot(differences, places, "D", color=PAPER, mfc="none", label="published")
     axis.axvline(0, color="0.5", linewidth=1)
-    axis.set_xlabel(f"BLEU, less that of {base.name} (more is better)")
+    axis.set_xlabel(f"BLEU, difference from {base.name}\n(more is better)")
 
 
 def _group_ends(rows: Sequence[RowScores]) -> list[float]:
