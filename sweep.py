@@ -20,43 +20,43 @@ def main(argv: list[str]) -> None:
     """Reads the flags, checks every row, trains what is not finished, writes the table."""
     flags, overrides = parse(argv)
     progress, cache_dir = training.Progress(), flags.cache_dir.expanduser()
+    folder = (flags.workdir or training.default_workdir(flags.config)).expanduser()
     with command.user_errors():
         command.check_positive(flags, "processes", "seeds")
-        folder = flags.workdir or training.default_workdir(flags.config)
-        rows = sweep.load_rows(
-            flags.config,
-            overrides,
-            only=[name for name in flags.rows.split(",") if name],
-            folder=folder,
-            seeds=flags.seeds,
-        )
+        rows = sweep.load_rows(flags.config, overrides, folder=folder, seeds=flags.seeds)
+        wanted = sweep.chosen(rows, flags.rows)
         if flags.dry_run:
-            print(sweep.plan_table(rows))
+            print(sweep.plan_table(wanted))
             return
-        references = prepare(rows, cache_dir, progress)
+        references = prepare(wanted, cache_dir, progress)
 
     def report(*_: object) -> None:
-        write_report(folder, flags.config, rows, references)
+        with_results = [row for row in rows if row in wanted or row.results()]
+        try:
+            sweep.write_report(folder, flags.config, with_results, references)
+        except (OSError, ValueError) as error:  # training goes on
+            progress.say(f"The table could not be written: {error}")
 
     options = [f"--cache_dir={cache_dir}", *([f"--seeds={flags.seeds}"] if flags.seeds > 1 else [])]
     runner = sweep.Runner(
         lambda row: sweep.train_command(flags.config, overrides, row, folder / row.name, options),
-        folder / "logs",
+        folder,
         processes=flags.processes,
         progress=progress,
         finished=report,
     )
-    finished = runner.run([row for row in rows if not row.results()])
+    came_to_the_end = runner.run([row for row in wanted if not row.results()])
     report()
-    if not finished:
+    if not came_to_the_end:
         progress.say("stopped and saved; the same command goes on from there.")
         raise SystemExit(command.PREEMPTED)
-    print((folder / "table.md").read_text())
-    failed = {row.name: runner.exit_codes[row.name] for row in rows if not row.results()}
-    for name, code in failed.items():
+    print((folder / "table.md").read_text(encoding="utf-8"))
+    failed = [row.name for row in wanted if not row.results()]
+    if failed:
+        code = runner.exit_codes[failed[0]]
         command.fail(
-            f"{len(failed)} of {len(rows)} rows failed ({', '.join(failed)}). The first ended with "
-            f"exit code {code}; see {folder / 'logs' / name}.log.",
+            f"{len(failed)} of {len(wanted)} rows did not finish ({', '.join(failed)}). The first "
+            f"ended with exit code {code}; see {folder / failed[0] / 'log.txt'}.",
             code if code > 0 else 1,
         )
 
@@ -72,22 +72,6 @@ def prepare(
     return [target for _, target in pairs[:]]
 
 
-def write_report(
-    folder: pathlib.Path, config: str, rows: list[sweep.Row], references: list[str]
-) -> None:
-    """Writes table.md, table.csv and figure.png: what is known so far."""
-    scores = sweep.score_rows(rows, references)
-    first = rows[0].config
-    about = (
-        f"`{config}` on {first.data.corpus}, scored on {first.evaluation.test_split} "
-        f"({len(references):,} sentences), beam {first.decode.beam_size}."
-    )
-    title = f"Sweep of {pathlib.Path(config).stem}"
-    (folder / "table.md").write_text(sweep.markdown(scores, title=title, about=about))
-    (folder / "table.csv").write_text(sweep.as_csv(scores))
-    sweep.draw(scores, folder / "figure.png", title=title)
-
-
 def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Returns the flags, and those that change settings of every row."""
     arguments = command.parser(__doc__)
@@ -96,7 +80,11 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     arguments.add_argument("--workdir", type=pathlib.Path, help="default: runs/NAME_OF_CONFIG")
     arguments.add_argument("--seeds", type=int, default=1, help="trained of each row (default: 1)")
     arguments.add_argument(
-        "--processes", type=int, default=1, help="rows trained at the same time (default: 1)"
+        "--processes",
+        type=int,
+        default=1,
+        help="rows trained at the same time (default: 1); they divide the processors, and the "
+        "memory of a GPU. A TPU belongs to one process",
     )
     arguments.add_argument(
         "--dry_run", action="store_true", help="print the rows with their parameters, train none"

@@ -21,6 +21,7 @@ ROWS = table3.ROWS | {
     "C5": {"model.d_model": 128},
     "C6": {"model.d_ff": 128},
     "C7": {"model.d_ff": 512},
+    "E": {"model.positions": "learned", "model.max_positions": 128},
     "big": {
         "model.d_model": 128,
         "model.d_ff": 512,

@@ -149,10 +149,11 @@ class ExperimentConfig:
             f"evaluation.tokenizer={self.evaluation.tokenizer!r} must be one of "
             f"{', '.join(TOKENIZERS)}.",
         )
+        longest = max(self.longest_row, self.data.bucket_lengths[-1])
         _require(
-            self.model.positions != "learned" or self.longest_row <= self.model.max_positions,
+            self.model.positions != "learned" or longest <= self.model.max_positions,
             f"model.max_positions={self.model.max_positions} must reach the longest row of "
-            f"{self.longest_row} tokens, as positions are learned. Raise it.",
+            f"{longest} tokens, as positions are learned. Raise it.",
         )
         kept, averaged = self.train.keep_checkpoints, self.evaluation.average_checkpoints
         _require(

@@ -128,7 +128,7 @@ def test_rows_of_table_3_differ_from_their_base_in_what_the_paper_varies(name):
         "B": {"model.d_k"},
         "C": {"model.num_layers", "model.d_model", "model.d_ff"},
         "D": {"model.dropout_rate", "train.label_smoothing"},
-        "E": {"model.positions"},
+        "E": {"model.positions", "model.max_positions"},
     }
     rows = rows_of(CONFIGS / f"{name}.py")
     assert len(rows) == 20
@@ -143,7 +143,7 @@ def test_rows_of_table_3_differ_from_their_base_in_what_the_paper_varies(name):
                 "train.num_steps",
             }
         elif row != "base":
-            assert len(changed) == 1
+            assert len(changed - {"model.max_positions"}) == 1
             assert changed <= varied[row[0]]
 
 
@@ -270,6 +270,37 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         (
             ["--config.train.learning_rate_scale=nan"],
             "train.learning_rate_scale=nan must be finite.",
+        ),
+        (
+            ["--config.model.positions=rotory"],
+            "model.positions='rotory' must be one of sinusoidal, learned, none, rotary, alibi, "
+            "relative.",
+        ),
+        (
+            ["--config.model.positions=rotary", "--config.model.d_k=7"],
+            "model.d_k=7 must be even: rotary positions turn pairs of features.",
+        ),
+        (
+            ["--config.model.positions=learned", "--config.model.max_positions=255"],
+            "model.max_positions=255 must reach the longest row of 256 tokens, as positions are "
+            "learned. Raise it.",
+        ),
+        (
+            ["--config.model.attention_dropout_rate=1"],
+            "model.attention_dropout_rate=1.0 must be in [0, 1).",
+        ),
+        (
+            ["--config.data.bpe_dropout_rate=1"],
+            "data.bpe_dropout_rate=1.0 must be in [0, 1).",
+        ),
+        (
+            ["--config.data.bpe_dropout_samples=2"],
+            "data.bpe_dropout_samples=2 must be 1 where data.bpe_dropout_rate is 0: without "
+            "dropout there is one way to cut a text.",
+        ),
+        (
+            ["--config.evaluation.tokenizer=13a"],
+            "evaluation.tokenizer='13a' must be one of moses, none.",
         ),
         (
             ["--config.train.label_smoothing=1"],

@@ -60,7 +60,7 @@ def swept(place):
 def test_a_sweep_leaves_a_table_a_figure_and_ordinary_runs(place, swept):
     folder = place / "swept"
     assert {path.name for path in folder.iterdir()} == {
-        *("base", "A", "B", "logs", "table.md", "table.csv", "figure.png"),
+        *("base", "A", "B", "table.md", "table.csv", "figure.png"),
     }
     assert swept.stdout == (folder / "table.md").read_text() + "\n"
     with (folder / "table.csv").open() as file:
@@ -112,7 +112,7 @@ def test_stopped_it_goes_on_and_ends_as_if_never_stopped(place, swept):
     assert re.search(r"^base .* at step \d+$", plan, re.MULTILINE)
 
     command("sweep.py", *arguments(place, folder))
-    logs = (folder / "logs" / "base.log").read_text()
+    logs = (folder / "base" / "log.txt").read_text()
     assert "goes on after step" in logs
     timeless = {"perplexity", "sacrebleu", "chrf", "nll", "step", "target_tokens"}
     for name in ("base", "A", "B"):
@@ -129,7 +129,9 @@ def test_a_row_that_fails_is_named_and_the_others_are_trained(place):
     (folder / "A" / "vocabulary.model").write_bytes(b"broken")
     failed = command("sweep.py", *arguments(place, folder), code=2)
     *_, last = failed.stderr.splitlines()
-    assert last.startswith("error: 1 of 3 rows failed (A). The first ended with exit code 2; see ")
+    assert last.startswith(
+        "error: 1 of 3 rows did not finish (A). The first ended with exit code 2; see "
+    )
     assert os.path.exists(last.rpartition("see ")[2].rstrip("."))
     assert "| A | num_heads 1 |" in failed.stdout
     assert json.loads((folder / "B" / "results.json").read_text())["step"] == STEPS
@@ -138,7 +140,7 @@ def test_a_row_that_fails_is_named_and_the_others_are_trained(place):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--rows=Q"], "error: --rows=Q is not in {place}/rows.py. It has base, A, B."),
+        (["--rows=Q"], "error: --rows=Q is no row of the config. It has base, A, B."),
         (["--processes=0"], "error: --processes=0 must be at least 1."),
         (["--config.model.heads=2"], "error: config has no setting 'heads'"),
     ],

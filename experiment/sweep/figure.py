@@ -4,43 +4,49 @@ import pathlib
 import textwrap
 from collections.abc import Sequence
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiment.sweep.scores import RowScores
+from experiment.sweep.scores import RowScores, comparable
 
-matplotlib.use("Agg")
-
-OURS, PAPER = "#1f5fa8", "#d1762c"
+OURS, INTERVAL, PAPER = "#1f5fa8", "#9db9d9", "#d1762c"
 _INCHES_A_ROW = 0.28
 _LABEL_WIDTH = 36  # characters
 
 
-def draw(rows: Sequence[RowScores], path: pathlib.Path, *, title: str) -> None:
-    """Writes a picture of parameters, and of perplexity and BLEU against the first row.
+def draw(rows: Sequence[RowScores], *, title: str) -> Figure:
+    """Returns a picture of parameters, and of perplexity and BLEU against the first row.
 
-    Perplexity is drawn as a ratio, because vocabularies differ; BLEU as a difference, with the 95%
-    interval of ours.
+    Perplexity is drawn as a ratio, because vocabularies differ from the paper's; tokenised BLEU as
+    a difference, with the 95% interval of ours where there is one seed.
     """
     figure = Figure(figsize=(11, 1.6 + _INCHES_A_ROW * len(rows)), layout="constrained")
-    axes = figure.subplots(1, 3, sharey=True)
+    parameters, perplexity, bleu = figure.subplots(1, 3, sharey=True)
     places = range(len(rows))
-    axes[0].barh(places, [row.num_params / 1e6 for row in rows], color=OURS, height=0.6)
-    axes[0].set_xlabel("parameters, millions\n")
-    axes[0].set_yticks(places, [_label(row) for row in rows], fontsize=8)
-    axes[0].invert_yaxis()
-    _draw_perplexity(axes[1], rows)
-    _draw_bleu(axes[2], rows)
-    for axis in axes:
-        axis.grid(axis="x", color="0.9")
+    parameters.barh(places, [row.num_params / 1e6 for row in rows], color=OURS, height=0.6)
+    parameters.set_xlabel("parameters, millions\n")
+    parameters.set_yticks(places, [_label(row) for row in rows], fontsize=8)
+    parameters.invert_yaxis()
+    _draw_figure(perplexity, rows, "perplexity")
+    perplexity.set_xlabel(f"perplexity, as a multiple of {rows[0].name}'s\n(less is better)")
+    _draw_figure(bleu, rows, "bleu")
+    bleu.set_xlabel(f"tokenised BLEU, difference from {rows[0].name}\n(more is better)")
+    for axis in (parameters, perplexity, bleu):
+        axis.grid(color="0.92")
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
-        for place in _group_ends(rows):
-            axis.axhline(place, color="0.8", linewidth=0.8)
     figure.suptitle(title)
-    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.savefig(path, dpi=130)
+    handles, labels = bleu.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def save(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a picture as PNG; one that is there is replaced whole."""
+    temporary = path.with_name(path.name + ".tmp")
+    figure.savefig(temporary, format="png", dpi=130)
+    temporary.replace(path)
 
 
 def _label(row: RowScores) -> str:
@@ -48,55 +54,30 @@ def _label(row: RowScores) -> str:
     return "\n".join(textwrap.wrap(f"{row.name}:  {row.changes}".rstrip(": "), _LABEL_WIDTH))
 
 
-def _draw_perplexity(axis: Axes, rows: Sequence[RowScores]) -> None:
-    base = rows[0]
-    if base.perplexity:
-        ours = [
-            (place, row.perplexity.mean / base.perplexity.mean)
-            for place, row in enumerate(rows)
-            if row.perplexity
-        ]
-        axis.plot([x for _, x in ours], [y for y, _ in ours], "o", color=OURS)
-    if "perplexity" in base.published:
-        paper = [
-            (place, row.published["perplexity"] / base.published["perplexity"])
-            for place, row in enumerate(rows)
-            if "perplexity" in row.published
-        ]
-        axis.plot([x for _, x in paper], [y for y, _ in paper], "D", color=PAPER, mfc="none")
-    axis.axvline(1, color="0.5", linewidth=1)
-    axis.set_xlabel(f"perplexity, as a multiple of {base.name}'s\n(less is better)")
+def _draw_figure(axis: Axes, rows: Sequence[RowScores], figure: str) -> None:
+    """Draws "perplexity" or "bleu" of every row that has it, ours and the published."""
+    measured = [comparable(row, rows[0], figure) for row in rows]
+    ours = [(place, found.mean) for place, found in enumerate(measured) if found]
+    published = [
+        (place, row.published[figure]) for place, row in enumerate(rows) if figure in row.published
+    ]
+    for points, style, label in (
+        (ours, {"marker": "o", "color": OURS}, "here, with 95% interval"),
+        (published, {"marker": "D", "color": PAPER, "mfc": "none"}, "published"),
+    ):
+        if points and points[0][0] == 0:
+            values = _against(figure, [value for _, value in points])
+            places = [place for place, _ in points]
+            axis.plot(values, places, linestyle="none", zorder=3, label=label, **style)
+    for place, row in enumerate(rows if figure == "bleu" else ()):
+        if row.against_first and row.tokenized_bleu and row.tokenized_bleu.deviation is None:
+            found = row.against_first
+            half = found.difference_half_width
+            ends = [found.difference - half, found.difference + half]
+            axis.plot(ends, [place, place], color=INTERVAL, linewidth=2)
+    axis.axvline(0 if figure == "bleu" else 1, color="0.5", linewidth=1)
 
 
-def _draw_bleu(axis: Axes, rows: Sequence[RowScores]) -> None:
-    base = rows[0]
-    if base.sacrebleu:
-        ours = [
-            (place, row.sacrebleu.mean - base.sacrebleu.mean, row.half_width or 0)
-            for place, row in enumerate(rows)
-            if row.sacrebleu
-        ]
-        axis.errorbar(
-            [difference for _, difference, _ in ours],
-            [place for place, _, _ in ours],
-            xerr=[width for _, _, width in ours],
-            fmt="o",
-            color=OURS,
-            ecolor="#9db9d9",
-            label="here (sacreBLEU, 95% interval of the row)",
-        )
-    if "bleu" in base.published:
-        paper = [
-            (place, row.published["bleu"] - base.published["bleu"])
-            for place, row in enumerate(rows)
-            if "bleu" in row.published
-        ]
-        places, differences = [y for y, _ in paper], [x for _, x in paper]
-        axis.plot(differences, places, "D", color=PAPER, mfc="none", label="published")
-    axis.axvline(0, color="0.5", linewidth=1)
-    axis.set_xlabel(f"BLEU, difference from {base.name}\n(more is better)")
-
-
-def _group_ends(rows: Sequence[RowScores]) -> list[float]:
-    """Returns the places between rows whose names begin with different letters."""
-    return [n - 0.5 for n in range(1, len(rows)) if rows[n].name[0] != rows[n - 1].name[0]]
+def _against(figure: str, values: Sequence[float]) -> list[float]:
+    first = values[0]
+    return [value - first if figure == "bleu" else value / first for value in values]

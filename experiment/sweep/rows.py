@@ -3,15 +3,22 @@
 import dataclasses
 import json
 import pathlib
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from experiment.config import ExperimentConfig, load_config, published, rows_of
-from experiment.training import Workdir
-from experiment.training.workdir import flatten
+from experiment.training import PlannedRun, Workdir, flatten, runs_of
 from model.transformer import parameter_count
 
 _END_OF_LOG = 4_096  # bytes, more than a line
+# Of these the results depend, and a run that is finished may have been finished with others.
+_OF_RESULTS = ("decode.", "evaluation.test_split", "evaluation.average", "evaluation.tokenizer")
+# Rows that differ in these are translations of different text, or are scored in different ways.
+_OF_COMPARISON = (
+    *("data.corpus", "data.dir", "data.source_language", "data.target_language"),
+    *("evaluation.test_split", "evaluation.tokenizer"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Row:
     # Where known: "perplexity", "bleu", "parameters" (millions), and the "pieces" of vocabulary
     # that these parameters imply, where the model is of the published size.
     published: dict[str, float]
-    workdirs: tuple[Workdir, ...]  # one a seed
+    runs: tuple[PlannedRun, ...]  # one a seed
 
     @property
     def num_params(self) -> int:
@@ -42,13 +49,13 @@ class Row:
 
     def results(self) -> list[dict[str, Any]]:
         """Returns the results of every seed, or nothing while one of them is not finished."""
-        found = [w.results_after(self.config.train.num_steps) for w in self.workdirs]
+        found = [run.results() for run in self.runs]
         return [results for results in found if results] if all(found) else []
 
     @property
     def step(self) -> int:
-        """The last step that was logged, the least of all seeds; 0 before the first."""
-        return min(_last_logged(workdir.metrics) for workdir in self.workdirs)
+        """The last step that was logged, the mean of all seeds; 0 before the first."""
+        return int(statistics.fmean(_last_logged(run.workdir.metrics) for run in self.runs))
 
     @property
     def state(self) -> str:
@@ -59,15 +66,13 @@ class Row:
 
 
 def load_rows(
-    path: str, overrides: Sequence[str], *, only: Sequence[str], folder: pathlib.Path, seeds: int
+    path: str, overrides: Sequence[str], *, folder: pathlib.Path, seeds: int
 ) -> list[Row]:
-    """Returns the rows of a config file, those named in `only` if any are; the first one always.
-
-    Every other row is compared with the first, so it belongs to whatever is chosen.
+    """Returns the rows of a config file, each with its runs in a folder of its name.
 
     Raises:
-      ValueError: in one line, if the file holds no rows or none of a name, a setting is wrong, or
-        a row's folder holds another experiment.
+      ValueError: in one line, if the file holds no rows, a setting is wrong, rows are not to be
+        compared with each other, or a row's folder holds another experiment.
     """
     load_config(path, overrides)
     names = () if ":" in path else rows_of(path)
@@ -75,40 +80,57 @@ def load_rows(
         raise ValueError(
             f"--config={path} must be a file with several rows, such as configs/table3_small.py."
         )
-    for name in only:
-        if name not in names:
-            raise ValueError(f"--rows={name} is not in {path}. It has {', '.join(names)}.")
-    chosen = [name for name in names if not only or name in (names[0], *only)]
-    base = flatten(load_config(f"{path}:{names[0]}", overrides).resolved())
-    rows = [
-        _row(path, name, overrides, base, published(path).get(name, {}), folder / name, seeds)
-        for name in chosen
-    ]
-    for row in rows:
-        for workdir, seed in zip(row.workdirs, _seeds(row.config, seeds), strict=True):
-            workdir.check_belongs_to({**row.config.resolved(), "seed": seed})
+    Workdir(folder).check_belongs_to({})  # it may be a file
+    figures = published(path)
+    configs = {name: load_config(f"{path}:{name}", overrides) for name in names}
+    base = flatten(configs[names[0]].resolved())
+    rows = []
+    for name, config in configs.items():
+        settings = flatten(config.resolved())
+        changes = {key: value for key, value in settings.items() if value != base[key]}
+        runs = runs_of(folder / name, config, seeds)
+        rows.append(Row(name, config, changes, figures.get(name, {}), tuple(runs)))
+        _check_comparable(rows[-1], base, names[0])
+        for run in runs:
+            _check_results(run)
     return rows
 
 
-def _row(
-    path: str,
-    name: str,
-    overrides: Sequence[str],
-    base: dict[str, Any],
-    figures: dict[str, float],
-    folder: pathlib.Path,
-    seeds: int,
-) -> Row:
-    config = load_config(f"{path}:{name}", overrides)
-    changes = {
-        key: value for key, value in flatten(config.resolved()).items() if value != base[key]
-    }
-    folders = [folder / f"seed_{seed}" for seed in _seeds(config, seeds)] if seeds > 1 else [folder]
-    return Row(name, config, changes, figures, tuple(Workdir(path) for path in folders))
+def chosen(rows: Sequence[Row], only: str) -> list[Row]:
+    """Returns the rows whose names stand in `only`, such as "A1,A2", and the first; "" is all.
+
+    Every other row is compared with the first, so it belongs to whatever is chosen.
+
+    Raises:
+      ValueError: if a name is that of no row.
+    """
+    names = [name for name in only.split(",") if name]
+    for name in names:
+        if name not in [row.name for row in rows]:
+            there = ", ".join(row.name for row in rows)
+            raise ValueError(f"--rows={name} is no row of the config. It has {there}.")
+    return [row for row in rows if not names or row.name in (rows[0].name, *names)]
 
 
-def _seeds(config: ExperimentConfig, seeds: int) -> range:
-    return range(config.seed, config.seed + seeds)
+def _check_comparable(row: Row, base: dict[str, Any], first: str) -> None:
+    for key in _OF_COMPARISON:
+        if key in row.changes:
+            raise ValueError(
+                f"Row {row.name} has {key}={row.changes[key]}, and row {first} has {base[key]}: "
+                "rows are compared on the same text. Put it into a config file of its own."
+            )
+
+
+def _check_results(run: PlannedRun) -> None:
+    if not run.results():
+        return
+    wanted, found = flatten(run.config.resolved()), flatten(run.workdir.read_config())
+    for key in sorted(wanted):
+        if key.startswith((*_OF_RESULTS, "train.num_steps")) and wanted[key] != found.get(key):
+            raise ValueError(
+                f"{run.workdir.path} is finished with {key}={found.get(key)}, this sweep has "
+                f"{wanted[key]}. Choose another --workdir, or score it with evaluate.py."
+            )
 
 
 def _last_logged(metrics: pathlib.Path) -> int:

@@ -22,6 +22,14 @@ class _Running:
     row: Row
     process: subprocess.Popen[bytes]
     slot: int  # which share of the processors it has
+    first_step: int  # it goes on from here
+    log: pathlib.Path
+    said_before: int  # bytes of the log, of earlier starts
+
+    def done(self) -> float:
+        """Returns how much of the row's cost was spent since it was started."""
+        steps = self.row.step - self.first_step
+        return self.row.cost * max(0, steps) / self.row.config.train.num_steps
 
 
 class Runner:
@@ -30,7 +38,7 @@ class Runner:
     def __init__(
         self,
         command: Callable[[Row], Sequence[str]],
-        logs: pathlib.Path,
+        folder: pathlib.Path,
         *,
         processes: int,
         progress: Progress,
@@ -38,86 +46,104 @@ class Runner:
     ) -> None:
         """`command` gives the arguments that train a row; `finished` hears of each that is done.
 
-        What a row prints goes to `logs/ROW.log`.
+        What a row prints goes to `folder/ROW/log.txt`.
         """
-        self._command, self._logs = command, logs
-        self._shares = shares(sorted(_processors()), processes)
+        self._command, self._folder, self._processes = command, folder, processes
         self._progress, self._finished = progress, finished
+        self._shares: list[list[int]] = []
         self._started = time.monotonic()
-        self._done_cost = self._total_cost = 0.0
+        self._done = self._left = 0.0  # costs
+        self._asked: set[str] = set()  # rows that were asked to stop
         self.exit_codes: dict[str, int] = {}  # of the rows that ended, by name
 
     def run(self, rows: Sequence[Row]) -> bool:
         """Trains all `rows`; returns whether it came to the end, rather than being asked to stop.
 
-        A row that fails does not keep the others from being trained.
+        A row that fails does not keep the others from being trained. When this process fails, the
+        rows that are being trained save and stop.
         """
-        self._logs.mkdir(parents=True, exist_ok=True)
-        self._total_cost = sum(row.cost for row in rows)
+        self._shares = shares(sorted(_processors()), max(1, min(self._processes, len(rows))))
+        self._left = sum(row.cost * (1 - row.step / row.config.train.num_steps) for row in rows)
         waiting, running = list(rows), list[_Running]()
         with StopRequest(self._progress.say) as stop:
-            told = False
-            while running or (waiting and not stop.asked):
-                free = [n for n in range(len(self._shares)) if n not in [r.slot for r in running]]
-                for slot in free[: len(waiting)] if not stop.asked else []:
-                    running.append(self._start(waiting.pop(0), slot))
-                if stop.asked and not told:
-                    told = True
-                    for each in running:
-                        each.process.send_signal(signal.SIGINT)
-                running = [each for each in running if not self._has_ended(each)]
-                self._show(running, len(waiting))
-                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            try:
+                while running or (waiting and not stop.asked):
+                    self._fill(running, waiting if not stop.asked else [])
+                    if stop.asked:
+                        self._ask_to_stop(running)
+                    running[:] = [each for each in running if not self._has_ended(each)]
+                    self._show(running, len(waiting))
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+            finally:
+                self._ask_to_stop(running)
+                for each in running:
+                    each.process.wait()
         self._progress.clear()
         return not stop.asked
 
+    def _fill(self, running: list[_Running], waiting: list[Row]) -> None:
+        """Starts rows that wait, as long as a share of the processors is free."""
+        taken = {each.slot for each in running}
+        for slot in range(len(self._shares)):
+            if slot not in taken and waiting:
+                running.append(self._start(waiting.pop(0), slot))
+
     def _start(self, row: Row, slot: int) -> _Running:
         environment = dict(os.environ)
-        if len(self._shares) > 1:
+        is_set = any("CLIENT_MEM_FRACTION" in name for name in environment)
+        if len(self._shares) > 1 and not is_set:
             # On a GPU each process would else take three quarters of the memory.
-            fraction = f"{0.9 / len(self._shares):.2f}"
-            environment.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", fraction)
-        with (self._logs / f"{row.name}.log").open("ab") as log:
+            environment["XLA_CLIENT_MEM_FRACTION"] = f"{0.9 / len(self._shares):.2f}"
+        log = self._folder / row.name / "log.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            said_before = output.tell()
             process = subprocess.Popen(
                 self._command(row),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches this process, which passes it on once
             )
         if hasattr(os, "sched_setaffinity") and len(self._shares) > 1:
             os.sched_setaffinity(process.pid, self._shares[slot])
-        self._progress.say(f"{row.name}: started; its log is {self._logs / row.name}.log")
-        return _Running(row, process, slot)
+        self._progress.say(f"{row.name}: started; its log is {log}")
+        return _Running(row, process, slot, row.step, log, said_before)
+
+    def _ask_to_stop(self, running: Sequence[_Running]) -> None:
+        """Passes the request on, once: a second one would keep a row from saving."""
+        for each in running:
+            if each.row.name not in self._asked and each.process.poll() is None:
+                self._asked.add(each.row.name)
+                each.process.send_signal(signal.SIGINT)
 
     def _has_ended(self, running: _Running) -> bool:
         code, row = running.process.poll(), running.row
         if code is None:
             return False
         self.exit_codes[row.name] = code
-        self._done_cost += row.cost
+        self._left -= row.cost * (1 - running.first_step / row.config.train.num_steps)
         if row.results():
+            self._done += running.done()
             self._progress.say(f"{row.name}: finished")
             self._finished(row)
         else:
-            last = last_line(self._logs / f"{row.name}.log")
-            self._progress.say(f"{row.name}: ended with exit code {code}: {last}")
+            said = last_line(running.log, running.said_before)
+            self._progress.say(f"{row.name}: ended with exit code {code}: {said}")
         return True
 
     def _show(self, running: Sequence[_Running], waiting: int) -> None:
-        parts, running_cost = [], 0.0
-        for each in running:
-            step, num_steps = each.row.step, each.row.config.train.num_steps
-            running_cost += each.row.cost * step / num_steps
-            parts.append(f"{each.row.name} step {step:,}/{num_steps:,}")
-        done = self._done_cost + running_cost
-        gone = time.monotonic() - self._started
-        left = duration(gone / done * (self._total_cost - done)) if done else "unknown time"
-        shown = ", ".join(parts) or "no row"
+        shown = ", ".join(
+            f"{each.row.name} step {each.row.step:,}/{each.row.config.train.num_steps:,}"
+            for each in running
+        )
+        here = sum(each.done() for each in running)
+        gone, done = time.monotonic() - self._started, self._done + here
+        left = f", about {duration(gone / done * (self._left - here))} left" if done else ""
         self._progress.update(
-            f"{len(self.exit_codes)} rows done, {waiting} waiting; {shown}; "
-            f"{duration(gone)} gone, about {left} left"
+            f"{len(self.exit_codes)} rows ended, {waiting} waiting; {shown or 'no row'}; "
+            f"{duration(gone)} gone{left}"
         )
 
 
@@ -144,10 +170,11 @@ def train_command(
     return [sys.executable, str(train), config, *overrides, f"--workdir={folder}", *options]
 
 
-def last_line(path: pathlib.Path) -> str:
-    """Returns what a log ends with."""
-    lines = path.read_text(errors="replace").replace("\r", "\n").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "(it says nothing)")
+def last_line(log: pathlib.Path, start: int = 0) -> str:
+    """Returns what a log ends with, of what it says from byte `start` on."""
+    said = log.read_bytes()[start:].decode(errors="replace")
+    lines = [line.strip() for line in said.replace("\r", "\n").split("\n")]
+    return next((line for line in reversed(lines) if line), "it says nothing")
 
 
 def _processors() -> set[int]:

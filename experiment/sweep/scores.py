@@ -32,14 +32,13 @@ class RowScores:
     name: str
     changes: str
     num_params: int
+    pieces: int  # asked of the vocabulary; perplexities compare between equal ones only
     steps: int
-    seeds: int
     published: Mapping[str, float]
     perplexity: Measured | None = None  # per word piece
     sacrebleu: Measured | None = None
     tokenized_bleu: Measured | None = None
-    half_width: float | None = None  # of the 95% confidence interval of sacrebleu, first seed
-    p_value: float | None = None  # of sacrebleu differing from the first row's, first seed
+    against_first: Estimate | None = None  # tokenized_bleu of the first seed
     minutes: float | None = None  # of training, all seeds
 
 
@@ -48,47 +47,46 @@ def score_rows(rows: Sequence[Row], references: Sequence[str]) -> list[RowScores
 
     A row is compared with the first one by paired bootstrap over the sentences of `references`,
     with the translations of the first seed.
+
+    Raises:
+      ValueError: if a row has not one translation a reference.
     """
     finished = [row for row in rows if row.results()]
     compared: Mapping[str, Mapping[str, Estimate]] = {}
     if finished and finished[0] is rows[0]:
         first = rows[0].config
         compared = paired_bootstrap(
-            {row.name: _translations(row) for row in finished},
+            {row.name: list(read_lines(row.runs[0].workdir.translations)) for row in finished},
             references,
             baseline=rows[0].name,
             tokenizer=first.evaluation.tokenizer,
             language=first.data.target_language,
         )
-    return [_score(row, compared.get(row.name, {}).get("sacrebleu")) for row in rows]
+    return [_score(row, compared.get(row.name, {}).get("tokenized_bleu")) for row in rows]
 
 
-def _score(row: Row, compared: Estimate | None) -> RowScores:
+def _score(row: Row, against_first: Estimate | None) -> RowScores:
     about = RowScores(
         name=row.name,
         changes=described(row.changes),
         num_params=row.num_params,
+        pieces=row.config.data.vocab_size,
         steps=row.config.train.num_steps,
-        seeds=len(row.workdirs),
         published=row.published,
     )
     results = row.results()
     if not results:
         return about
+    seconds = [result["train_seconds"] / result.get("trained_together", 1) for result in results]
     return dataclasses.replace(
         about,
         num_params=results[0]["num_params"],
         perplexity=Measured.of([result["perplexity"] for result in results]),
         sacrebleu=Measured.of([result["sacrebleu"] for result in results]),
         tokenized_bleu=Measured.of([result["tokenized_bleu"] for result in results]),
-        half_width=compared.half_width if compared else None,
-        p_value=compared.p_value if compared else None,
-        minutes=sum(result["train_seconds"] for result in results) / 60,
+        against_first=against_first,
+        minutes=sum(seconds) / 60,
     )
-
-
-def _translations(row: Row) -> list[str]:
-    return list(read_lines(row.workdirs[0].translations))
 
 
 def described(changes: Mapping[str, Any]) -> str:
@@ -112,16 +110,21 @@ class Agreement:
     correlation: float  # Spearman's, over all rows with both figures
     same: tuple[str, ...]  # rows on the published side of the first row
     opposite: tuple[str, ...]  # ... and on the other side
-    undecided: tuple[str, ...]  # published as equal to the first row
+    undecided: tuple[str, ...]  # equal to the first row, there or here
 
 
 def agreement(rows: Sequence[RowScores], figure: str) -> Agreement | None:
     """Compares the rows' `figure` ("perplexity" or "bleu") with the published one.
 
-    None where the first row lacks either, or fewer than three rows have both.
+    Published BLEU is held against tokenised BLEU, its like; perplexity only where the vocabulary
+    is as large as the first row's. None where the first row lacks either figure, or fewer than
+    three rows have both.
     """
-    both = [(row.name, _ours(row, figure), row.published.get(figure)) for row in rows]
-    known = [(name, a, b) for name, a, b in both if a is not None and b is not None]
+    known = [
+        (row.name, ours.mean, row.published[figure])
+        for row in rows
+        if (ours := comparable(row, rows[0], figure)) and figure in row.published
+    ]
     if len(known) < 3 or known[0][0] != rows[0].name:
         return None
     _, our_base, their_base = known[0]
@@ -134,9 +137,11 @@ def agreement(rows: Sequence[RowScores], figure: str) -> Agreement | None:
     return Agreement(correlation, *(tuple(names) for names in sides.values()))
 
 
-def _ours(row: RowScores, figure: str) -> float | None:
-    measured = row.perplexity if figure == "perplexity" else row.sacrebleu
-    return measured.mean if measured else None
+def comparable(row: RowScores, first: RowScores, figure: str) -> Measured | None:
+    """Returns our "perplexity" or "bleu" of a row, if it may be held against the first row's."""
+    if figure == "bleu":
+        return row.tokenized_bleu
+    return row.perplexity if row.pieces == first.pieces else None
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:

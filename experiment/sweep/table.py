@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from experiment.evaluation import Estimate
 from experiment.sweep.rows import Row
 from experiment.sweep.scores import Agreement, Measured, RowScores, agreement, described
 
@@ -12,20 +13,19 @@ ABOUT_THE_PAPERS = (
     "36,000 for big, rather than the 37,000 that it states (docs/parameters.md)."
 )
 SIGNIFICANT = 0.05
+_FIGURES = ("parameters", "perplexity", "bleu")
 _COLUMNS = (
     "row",
     "what it changes",
     "parameters",
-    "paper",
     "steps",
     "perplexity",
-    "paper",
     "sacreBLEU",
-    "against base",
     "tokenised BLEU",
-    "paper",
+    "against the first row",
     "minutes",
 )
+_PAPERS = ("paper: parameters", "perplexity", "BLEU")
 
 
 def plan_table(rows: Sequence[Row]) -> str:
@@ -69,39 +69,59 @@ def _plan_cells(row: Row) -> tuple[str, ...]:
 
 def markdown(rows: Sequence[RowScores], *, title: str, about: str) -> str:
     """Returns the table and what it says about the published order, as Markdown."""
-    lines = [f"# {title}", "", about, "", _line(_COLUMNS), _line(["---"] * len(_COLUMNS))]
-    lines += [_line(_cells(row, rows[0])) for row in rows]
-    lines += ["", _legend(rows), ""]
-    for figure, name in (("perplexity", "perplexity"), ("bleu", "sacreBLEU")):
+    papers = _PAPERS if any(row.published for row in rows) else ()
+    head = [*_COLUMNS, *papers]
+    lines = [f"# {title}", "", about, "", _line(head), _line(["---"] * len(head))]
+    lines += [_line([*_cells(row), *(_paper_cells(row) if papers else [])]) for row in rows]
+    lines += ["", _LEGEND, ""]
+    if papers:
+        lines += [f"The paper's BLEU is tokenised, too. {ABOUT_THE_PAPERS}", ""]
+    for figure, name in (("perplexity", "Perplexity"), ("bleu", "Tokenised BLEU")):
         found = agreement(rows, figure)
         if found:
             lines += [_in_words(found, name), ""]
     return "\n".join(lines)
 
 
-def _cells(row: RowScores, base: RowScores) -> list[str]:
-    published = row.published
+_LEGEND = (
+    "Perplexity is per word piece, and compares between vocabularies of one size only. Where a row "
+    "has several seeds, figures are their mean, with the standard deviation (sd). `against the "
+    "first row` is the difference of tokenised BLEU with half its 95% interval, and the two-sided "
+    "p-value, by paired bootstrap over the sentences, of each row's first seed; * marks p < "
+    f"{SIGNIFICANT}, not corrected for the number of rows: of twenty rows without any effect, one "
+    "would be marked. Minutes are of training, all seeds, beside whatever else the machine did."
+)
+
+
+def _cells(row: RowScores) -> list[str]:
     return [
         row.name,
         row.changes,
         f"{row.num_params / 1e6:.3g} M",
-        f"{published['parameters']:g} M" if "parameters" in published else "",
         f"{row.steps:,}",
         _shown(row.perplexity, 2),
-        f"{published['perplexity']:.2f}" if "perplexity" in published else "",
-        _shown(row.sacrebleu, 1) + (f" ± {row.half_width:.1f}" if row.half_width else ""),
-        _against(row, base),
+        _shown(row.sacrebleu, 1),
         _shown(row.tokenized_bleu, 1),
-        f"{published['bleu']:.1f}" if "bleu" in published else "",
+        _against(row.against_first),
         "" if row.minutes is None else f"{row.minutes:.0f}",
     ]
 
 
-def _against(row: RowScores, base: RowScores) -> str:
-    if row.p_value is None or row.sacrebleu is None or base.sacrebleu is None:
+def _paper_cells(row: RowScores) -> list[str]:
+    published = row.published
+    return [
+        f"{published['parameters']:g} M" if "parameters" in published else "",
+        f"{published['perplexity']:.2f}" if "perplexity" in published else "",
+        f"{published['bleu']:.1f}" if "bleu" in published else "",
+    ]
+
+
+def _against(found: Estimate | None) -> str:
+    if found is None or found.p_value is None:
         return ""
-    star = "*" if row.p_value < SIGNIFICANT else ""
-    return f"{row.sacrebleu.mean - base.sacrebleu.mean:+.1f}{star} (p {row.p_value:.3f})"
+    star = "*" if found.p_value < SIGNIFICANT else ""
+    difference = f"{found.difference:+.1f} ± {found.difference_half_width:.1f}"
+    return f"{difference}{star} (p {found.p_value:.3f})"
 
 
 def _shown(measured: Measured | None, digits: int) -> str:
@@ -113,17 +133,6 @@ def _shown(measured: Measured | None, digits: int) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _legend(rows: Sequence[RowScores]) -> str:
-    seeds = rows[0].seeds
-    several = f" Means of {seeds} seeds with their standard deviation;" if seeds > 1 else ""
-    return (
-        f"{several} perplexity per word piece; ± is the half width of the 95% confidence interval "
-        "and p the two-sided paired bootstrap against the first row, both over sentences and of "
-        "the first seed; * p < 0.05. The paper's BLEU is tokenised, on another corpus: its order "
-        f"compares, its level does not. {ABOUT_THE_PAPERS}"
-    ).strip()
 
 
 def _in_words(found: Agreement, name: str) -> str:
@@ -142,31 +151,25 @@ def _in_words(found: Agreement, name: str) -> str:
 def as_csv(rows: Sequence[RowScores]) -> str:
     """Returns every figure in full, one line a row; what is not known is empty."""
     output = io.StringIO()
-    measured = ("perplexity", "sacrebleu", "tokenized_bleu")
-    paper = ("parameters", "perplexity", "bleu")
-    table = csv.DictWriter(output, _csv_columns(measured, paper), lineterminator="\n")
+    lines = [_csv_line(row) for row in rows]
+    table = csv.DictWriter(output, list(lines[0]), lineterminator="\n")
     table.writeheader()
-    for row in rows:
-        line = {
-            "row": row.name,
-            "changes": row.changes,
-            "parameters": row.num_params,
-            "steps": row.steps,
-            "seeds": row.seeds,
-            "sacrebleu_half_width": row.half_width,
-            "p_value": row.p_value,
-            "minutes": row.minutes,
-        }
-        for name in measured:
-            value: Measured | None = getattr(row, name)
-            line[name] = value.mean if value else None
-            line[f"{name}_deviation"] = value.deviation if value else None
-        table.writerow(line | {f"paper_{name}": row.published.get(name) for name in paper})
+    table.writerows(lines)
     return output.getvalue()
 
 
-def _csv_columns(measured: Sequence[str], paper: Sequence[str]) -> list[str]:
-    spreads = [f"{name}_deviation" for name in measured]
-    published = [f"paper_{name}" for name in paper]
-    about = ["row", "changes", "parameters", "steps", "seeds"]
-    return [*about, *measured, *spreads, "sacrebleu_half_width", "p_value", "minutes", *published]
+def _csv_line(row: RowScores) -> dict[str, object]:
+    line: dict[str, object] = {
+        "row": row.name,
+        "changes": row.changes,
+        "parameters": row.num_params,
+        "steps": row.steps,
+    }
+    for name in ("perplexity", "sacrebleu", "tokenized_bleu"):
+        value: Measured | None = getattr(row, name)
+        line[name] = value.mean if value else None
+        line[f"{name}_deviation"] = value.deviation if value else None
+    for name in ("difference", "difference_half_width", "p_value"):
+        line[name] = getattr(row.against_first, name, None)
+    line["minutes"] = row.minutes
+    return line | {f"paper_{name}": row.published.get(name) for name in _FIGURES}

@@ -21,7 +21,13 @@ from experiment.training.state import TrainState, init_params, init_state, num_p
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
 from experiment.training.together import grouped, open_members
-from experiment.training.workdir import Workdir, default_workdir, write_json, write_lines
+from experiment.training.workdir import (
+    Workdir,
+    default_workdir,
+    flatten,
+    write_json,
+    write_lines,
+)
 
 __all__ = [
     # One update.
@@ -66,6 +72,7 @@ __all__ = [
     "commit",
     "default_workdir",
     "duration",
+    "flatten",
     "read_metrics",
     "write_json",
     "write_lines",

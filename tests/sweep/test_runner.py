@@ -9,20 +9,20 @@ import pytest
 
 from experiment.sweep.rows import Row
 from experiment.sweep.runner import Runner, shares, train_command
-from experiment.training import Progress, Workdir
+from experiment.training import PlannedRun, Progress, Workdir
 from tests.made_up import config
 
 SUCCEED = """
 import json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
-folder.mkdir(parents=True)
 (folder / "results.json").write_text(json.dumps({"step": 10}))
 """
 FAIL = "import sys; print('error: this is why', file=sys.stderr); sys.exit(6)"
 WAIT = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 signal.signal(signal.SIGINT, lambda *_: sys.exit(42))
-pathlib.Path(sys.argv[1]).mkdir(parents=True)
+(pathlib.Path(sys.argv[1]) / "pid").write_text(str(os.getpid()))
+(pathlib.Path(sys.argv[1]) / "started").touch()
 time.sleep(60)
 """
 
@@ -34,7 +34,7 @@ def look_often(monkeypatch):
 
 def row(tmp_path, name):
     made_up = dataclasses.replace(config(), seed=0)
-    return Row(name, made_up, {}, {}, (Workdir(tmp_path / name),))
+    return Row(name, made_up, {}, {}, (PlannedRun(Workdir(tmp_path / name), made_up),))
 
 
 def run(tmp_path, programs, *, processes=1, finished=lambda row: None):
@@ -42,7 +42,7 @@ def run(tmp_path, programs, *, processes=1, finished=lambda row: None):
     rows = [row(tmp_path, name) for name in programs]
     runner = Runner(
         lambda row: [sys.executable, "-c", programs[row.name], str(tmp_path / row.name)],
-        tmp_path / "logs",
+        tmp_path,
         processes=processes,
         progress=Progress(every_seconds=0.0),
         finished=finished,
@@ -65,26 +65,29 @@ def test_a_row_that_fails_does_not_keep_the_others(tmp_path, capsys):
     assert done
     assert runner.exit_codes == {"A": 6, "B": 0}
     assert "A: ended with exit code 6: error: this is why" in capsys.readouterr().err
-    assert "this is why" in (tmp_path / "logs" / "A.log").read_text()
+    assert "this is why" in (tmp_path / "A" / "log.txt").read_text()
 
 
 def test_several_processes_run_at_the_same_time(tmp_path):
-    meet = """
+    meet = (
+        """
 import pathlib, sys, time
 here = pathlib.Path(sys.argv[1]); other = here.parent / {"A": "B", "B": "A"}[here.name]
-here.mkdir()
+(here / "started").touch()
 end = time.monotonic() + 20
-while not other.exists():
+while not (other / "started").exists():
     assert time.monotonic() < end
     time.sleep(0.01)
-""" + SUCCEED.replace("folder.mkdir(parents=True)", "")
+"""
+        + SUCCEED
+    )
     runner, _ = run(tmp_path, {"A": meet, "B": meet}, processes=2)
     assert runner.exit_codes == {"A": 0, "B": 0}
 
 
 def test_asked_to_stop_it_asks_every_row_once_and_starts_no_other(tmp_path):
     def ask():
-        while not ((tmp_path / "A").exists() and (tmp_path / "B").exists()):
+        while not (all((tmp_path / name / "started").exists() for name in "AB")):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -97,11 +100,30 @@ def test_asked_to_stop_it_asks_every_row_once_and_starts_no_other(tmp_path):
     assert not (tmp_path / "C").exists()
 
 
+def test_when_this_process_fails_the_rows_are_asked_to_stop_and_waited_for(tmp_path):
+    succeed_soon = "import time; time.sleep(1)" + SUCCEED
+
+    def fail(row):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        run(tmp_path, {"A": succeed_soon, "B": WAIT}, processes=2, finished=fail)
+    pids = (tmp_path / "B" / "pid").read_text()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pids), 0)
+
+
+def test_a_row_that_says_nothing_is_not_given_the_last_words_of_an_earlier_start(tmp_path, capsys):
+    run(tmp_path, {"A": FAIL})
+    run(tmp_path, {"A": "import sys; sys.exit(3)"})
+    assert "A: ended with exit code 3: it says nothing" in capsys.readouterr().err
+
+
 def test_progress_says_what_is_done_and_what_is_left(tmp_path, capsys):
     run(tmp_path, {"A": SUCCEED, "B": SUCCEED})
     said = capsys.readouterr().err
-    assert "0 rows done, 1 waiting; A step 0/10; 0s gone, about unknown time left" in said
-    assert "1 rows done, 0 waiting; B step 0/10" in said
+    assert "0 rows ended, 1 waiting; A step 0/10; 0s gone\n" in said
+    assert "1 rows ended, 0 waiting; B step 0/10" in said
 
 
 @pytest.mark.parametrize(
