@@ -14,8 +14,8 @@ def get_config() -> ConfigDict:
     config.model.update(d_model=128, d_ff=256, num_heads=4, num_layers=4, dropout_rate=0.3)
     config.data.update(corpus="parallel_text", dir="multi30k_tok", vocab_size=10_000)
     config.data.update(packed_length=64, bucket_lengths=(12, 16, 20, 24, 32, 64))
-    config.train.update(num_steps=16_000, tokens_per_batch=2_048, warmup_steps=2_000)
-    config.train.update(learning_rate_scale=2.0, evaluate_every=2_000, save_every=250)
+    config.train.update(num_steps=16_000, tokens_per_batch=2_048, warmup_steps=1_000)
+    config.train.update(evaluate_every=1_000, save_every=250)
     config.decode.update(beam_size=5)
     config.evaluation.update(validation_sentences=300, average_checkpoints=10, tokenizer="none")
     return config
