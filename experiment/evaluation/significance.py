@@ -1,27 +1,34 @@
 """Whether one system is better than another, or was luckier: paired bootstrap resampling.
 
-Koehn (2004), by sacreBLEU. The sentences are drawn again with replacement, the same ones for both
-systems, and it is counted how often the difference moves by more than what was found.
+Koehn (2004), "Statistical Significance Tests for Machine Translation Evaluation": the sentences are
+drawn again with replacement, the same ones for every system, and each draw is scored as a corpus.
+How far the difference D* of the draws lies from the difference D that was found says how far D may
+lie from the truth: chance alone is the probability of |D* - D| >= |D|, towards either side.
+
+The p-value is not sacreBLEU's: its `PairedTest` counts |D*| - mean |D*| > |D|, which for a clear
+difference is one side only, and so about half of the two-sided p-value.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sacrebleu.significance import PairedTest, Result
+import numpy as np
+from jaxtyping import Float, Int
+from sacrebleu.metrics import BLEU
 
 from experiment.evaluation.bleu import Bleu, kinds_of_bleu
 
 SAMPLES = 1_000
-SEED = 12345  # sacreBLEU's own
+SEED = 12345
 
 
 class Estimate(NamedTuple):
-    """The BLEU of one system, and how sure it is."""
+    """The BLEU of one system beside the baseline's, and how sure both are."""
 
     bleu: float
     half_width: float  # of the 95% confidence interval
+    difference: float  # from the baseline's BLEU; 0 of the baseline itself
+    difference_half_width: float  # of the 95% confidence interval of the difference
     p_value: float | None  # that chance alone makes such a difference; None of the baseline itself
 
 
@@ -37,7 +44,8 @@ def paired_bootstrap(
     """Returns {system: {"sacrebleu": ..., "tokenized_bleu": ...}}, each compared with `baseline`.
 
     `systems` holds the translations of each by name, the baseline's among them. The draws are the
-    same at each call, and in this process. A difference is called significant below p = 0.05.
+    same at each call, and for all systems. A difference is called significant below p = 0.05, the
+    two-sided p-value. A handful of sentences look surer than they are: of one, all draws agree.
 
     Raises:
       ValueError: if a system has not one translation a reference, there is no reference, the
@@ -55,14 +63,15 @@ def paired_bootstrap(
                 f"There must be one translation a reference: {len(translations):,} of {name!r}, "
                 f"{len(references):,} references."
             )
-    names = [baseline, *(name for name in systems if name != baseline)]
+    times_drawn = _draw(len(references), n_samples)
     found: dict[str, dict[str, Estimate]] = {name: {} for name in systems}
-    # One test for each kind: sacreBLEU keeps results by the name of the metric, and both are BLEU.
     for kind, bleu in kinds_of_bleu(references, tokenizer=tokenizer, language=language).items():
-        prepared: list[tuple[str, Sequence[str]]]
-        prepared = [(name, bleu.prepare(systems[name])) for name in names]
-        for name, estimate in zip(names, _test(bleu, prepared, n_samples), strict=True):
-            found[name][kind] = estimate
+        base = _resample(bleu, systems[baseline], times_drawn)
+        for name, translations in systems.items():
+            if name == baseline:
+                found[name][kind] = _estimate(base, base)._replace(p_value=None)
+            else:
+                found[name][kind] = _estimate(_resample(bleu, translations, times_drawn), base)
     return found
 
 
@@ -74,7 +83,10 @@ def compare(
     tokenizer: str,
     language: str,
 ) -> dict[str, Any]:
-    """Returns, of each kind of BLEU, the baseline's, half our 95% interval, and the p-value."""
+    """Returns, of each kind of BLEU, the baseline's, our difference from it, and the p-value.
+
+    Beside them half of the 95% interval of our BLEU, and of the difference.
+    """
     systems = {"ours": translations, "baseline": baseline}
     found = paired_bootstrap(
         systems, references, baseline="baseline", tokenizer=tokenizer, language=language
@@ -83,6 +95,8 @@ def compare(
         kind: {
             "baseline": found["baseline"][kind].bleu,
             "half_width": ours.half_width,
+            "difference": ours.difference,
+            "difference_half_width": ours.difference_half_width,
             "p_value": ours.p_value,
         }
         for kind, ours in found["ours"].items()
@@ -90,33 +104,91 @@ def compare(
     return {**kinds, "samples": SAMPLES}
 
 
-def _test(bleu: Bleu, systems: list[tuple[str, Sequence[str]]], n_samples: int) -> list[Estimate]:
-    """Returns the estimates of `systems`, the first of which is the baseline."""
-    with _sacrebleu_seed(SEED):
-        test = PairedTest(
-            systems, {"BLEU": bleu.metric}, [bleu.references], "bs", n_samples, n_jobs=1
-        )
-        _, results = test()
-    baseline, *others = [found for found in results["BLEU"] if isinstance(found, Result)]
-    # Of two that score the same, sacreBLEU would say p = 1 / (n_samples + 1): no draw moves the
-    # difference by more than nothing. But every difference is at least as large as none.
-    p_values = [1.0 if other.score == baseline.score else other.p_value for other in others]
-    return [
-        Estimate(float(found.score), float(found.ci or 0.0), p_value)
-        for found, p_value in zip([baseline, *others], [None, *p_values], strict=True)
+def sentence_statistics(
+    bleu: Bleu, translations: Sequence[str]
+) -> Int[np.ndarray, "sentences statistics"]:
+    """Returns what corpus BLEU is made of, a sentence a row: their sum is the corpus's.
+
+    Both lengths in tokens, the n-grams that match, and those there are, for n from 1.
+    """
+    # sacreBLEU adds k before it returns the counts, so they would no longer sum to the corpus's.
+    assert bleu.metric.smooth_method != "add-k"
+    # A corpus of one sentence, for `sentence_score` warns of each that its BLEU is not smooth.
+    scores = [
+        bleu.metric.corpus_score([ours], [[theirs]])
+        for ours, theirs in zip(bleu.prepare(translations), bleu.references, strict=True)
     ]
+    return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in scores])
 
 
-@contextlib.contextmanager
-def _sacrebleu_seed(seed: int) -> Iterator[None]:
-    """Inside, sacreBLEU draws from `seed`, whatever the environment says."""
-    name = "SACREBLEU_SEED"
-    before = os.environ.get(name)
-    os.environ[name] = str(seed)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+def bleu_of(
+    metric: BLEU, sums: Int[np.ndarray, "corpora statistics"]
+) -> Float[np.ndarray, " corpora"]:
+    """Returns the BLEU, 0 to 100, of each sum of `sentence_statistics`."""
+    order = metric.max_ngram_order
+    scores = [
+        metric.compute_bleu(
+            counts[:order],
+            counts[order:],
+            length,
+            wanted,
+            smooth_method=metric.smooth_method,
+            smooth_value=metric.smooth_value,
+            effective_order=metric.effective_order,
+            max_ngram_order=order,
+        ).score
+        for length, wanted, *counts in sums.tolist()
+    ]
+    return np.array(scores, float)
+
+
+def two_sided_p_value(difference: float, drawn: Float[np.ndarray, " draws"]) -> float:
+    """Returns how often the `drawn` differences are as far from `difference` as it is from 0.
+
+    The difference that was found counts as one of the draws, so the least is 1 / (draws + 1); of
+    no difference at all it is 1.
+
+    Example:
+      >>> two_sided_p_value(2.0, np.array([0.0, 1.0, 3.0, 4.5])), two_sided_p_value(0.0, np.ones(4))
+      (0.6, 1.0)
+    """
+    as_far = int(np.count_nonzero(np.abs(drawn - difference) >= abs(difference)))
+    return (1 + as_far) / (len(drawn) + 1)
+
+
+class _Resampled(NamedTuple):
+    bleu: float
+    drawn: Float[np.ndarray, " draws"]
+
+
+def _draw(sentences: int, n_samples: int) -> Int[np.ndarray, "draws sentences"]:
+    """Returns how often each sentence is in each draw."""
+    random_rows = np.random.default_rng(SEED)
+    draws = (random_rows.integers(sentences, size=sentences) for _ in range(n_samples))
+    return np.stack([np.bincount(draw, minlength=sentences) for draw in draws])
+
+
+def _resample(
+    bleu: Bleu, translations: Sequence[str], times_drawn: Int[np.ndarray, "draws sentences"]
+) -> _Resampled:
+    statistics = sentence_statistics(bleu, translations)
+    sums = np.vstack([statistics.sum(0), times_drawn @ statistics])
+    found, *drawn = bleu_of(bleu.metric, sums)
+    return _Resampled(float(found), np.array(drawn))
+
+
+def _estimate(ours: _Resampled, base: _Resampled) -> Estimate:
+    difference, drawn = ours.bleu - base.bleu, ours.drawn - base.drawn
+    return Estimate(
+        bleu=ours.bleu,
+        half_width=_half_width(ours.drawn),
+        difference=difference,
+        difference_half_width=_half_width(drawn),
+        p_value=two_sided_p_value(difference, drawn),
+    )
+
+
+def _half_width(drawn: Float[np.ndarray, " draws"]) -> float:
+    """Returns half the width of the interval that holds the middle 95% of the draws."""
+    lower, upper = np.quantile(drawn, [0.025, 0.975])
+    return float(upper - lower) / 2
