@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from experiment.sweep import draw
-from experiment.sweep.figure import save
+from experiment.sweep.figure import INTERVAL, save
 from tests.sweep.test_table import ROWS
 
 
@@ -30,7 +30,7 @@ def test_every_row_stands_beside_the_first_and_the_published():
     np.testing.assert_allclose(drawn(perplexity)[published], paper)
     np.testing.assert_allclose(drawn(bleu)[ours], [(0, 0), (1, -2.5)])
     np.testing.assert_allclose(drawn(bleu)[published], [(0, 0), (1, -0.9), (2, -0.3)])
-    intervals = [line for line in bleu.get_lines() if len(line.get_xdata()) == 2]
+    intervals = [line for line in bleu.get_lines() if line.get_color() == INTERVAL]
     np.testing.assert_allclose(intervals[0].get_xdata(), [-3.1, -1.3])
 
 
