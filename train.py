@@ -3,16 +3,18 @@
     python train.py                                        the default: numbers in words, minutes
     python train.py --config=configs/multi30k.py --config.data.dir=FOLDER --workdir=runs/multi30k
     python train.py --config.model.num_heads=2 --workdir=runs/two_heads    any setting is a flag
-    python train.py --seeds=3 --workdir=runs/three         three runs, seed_0 to seed_2, together
+    python train.py --seeds=3 --workdir=runs/three         three runs, together if they are small
 
 A workdir holds config.json (every setting), vocabulary.model, checkpoints/, metrics.jsonl,
 tensorboard/ and, once the run is finished, translations.txt and results.json. Ctrl-C saves and
 stops (exit code 42).
 """
 
+import contextlib
 import functools
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -20,13 +22,7 @@ import jax
 from experiment import command, training
 from experiment.analysis.runs import build_evaluator
 from experiment.config import load_config
-from experiment.data import (
-    TrainingData,
-    Vocabulary,
-    in_the_order_of,
-    prepare_training_data,
-    training_batches,
-)
+from experiment.data import TrainingData, Vocabulary, in_the_order_of, prepare_training_data
 from model.transformer import Transformer
 
 
@@ -64,7 +60,7 @@ def main(argv: list[str]) -> None:
     except training.Preempted as preempted:
         progress.say(f"{preempted}; the same command goes on from there.")
         raise SystemExit(command.PREEMPTED) from None
-    except FloatingPointError as error:
+    except training.Diverged as error:
         command.fail(str(error), command.NOT_FINITE)
     in_order = {run.name: results[run.name] for run in runs}
     print(json.dumps(in_order if flags.seeds > 1 else results[runs[0].name], indent=2))
@@ -93,25 +89,25 @@ def train(
     ordered[runs[0].name] = data
     groups = training.grouped(runs, ordered, placement, progress.say)
     compiled = functools.cache(functools.partial(placement.compile_train_step, step_fn))
-    results = {}
-    for group in groups:
+
+    def train_group(group: Sequence[training.PlannedRun]) -> dict[str, Any]:
         with command.user_errors():
             members = training.open_members(group, ordered, init, evaluate, progress)
-        loop = training.Loop(
-            step_fn=compiled(len(group)),
-            placement=placement,
-            config=config.train,
-            members=members,
-        )
-        steps = {"start_step": loop.step, "num_steps": config.train.num_steps - loop.step}
-        batches = [training_batches(data.train, ordered[run.name].plan, **steps) for run in group]
-        loop.run_to_end(training.stacked_batches(batches))
-        for member in members:
-            if len(runs) > 1:
-                progress.say(f"{member.name}:")
+        with contextlib.ExitStack() as closing:
+            for member in members:
+                closing.callback(member.close)
+            loop = training.Loop(
+                step_fn=compiled(len(group)),
+                placement=placement,
+                config=config.train,
+                members=members,
+            )
+            loop.run_to_end(training.batches_after(loop.step, group, ordered))
             pairs = data.corpus.pairs(config.evaluation.test_split)[:]
-            results[member.name] = training.finish(member, evaluator, pairs, config.evaluation)
-    return results
+            score = functools.partial(training.finish, evaluator=evaluator, pairs=pairs)
+            return {member.name: score(member, config=config.evaluation) for member in members}
+
+    return training.train_in_turn(groups, train_group, progress.say)
 
 
 if __name__ == "__main__":

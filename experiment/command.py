@@ -5,7 +5,7 @@
 | 0         | done                                                           |
 | 1         | a fault of the program, with its traceback                     |
 | 2         | bad input, with one line that says what and what to do instead |
-| 6         | the loss is not finite any more                                |
+| 6         | the loss is not finite any more, of one seed at least          |
 | 42        | asked to stop; saved, and resumable by the same command        |
 | 130       | interrupted where there was nothing to save                    |
 """

@@ -236,6 +236,7 @@ def test_seeds_train_together_each_as_it_would_alone(place, trained, two_seeds):
             path.name for path in (place / "run").iterdir()
         }
         assert json.loads((member / "results.json").read_text()) == results[member.name]
+        assert results[member.name]["trained_together"] == 2
         run = runs.load(member)
         assert (run.config.seed, run.steps) == (seed, (240, 280, 300))
     assert results["seed_0"]["nll"] != results["seed_1"]["nll"]

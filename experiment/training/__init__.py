@@ -7,7 +7,7 @@ from experiment.training.compilation import use_compilation_cache
 from experiment.training.finish import finish
 from experiment.training.loop import Loop
 from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
-from experiment.training.member import Member
+from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
 from experiment.training.parallel import Placement
@@ -20,7 +20,7 @@ from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
-from experiment.training.together import grouped, open_members
+from experiment.training.together import batches_after, grouped, open_members, train_in_turn
 from experiment.training.workdir import (
     Workdir,
     default_workdir,
@@ -55,13 +55,16 @@ __all__ = [
     "use_compilation_cache",
     # Several runs as one.
     "PlannedRun",
+    "batches_after",
     "grouped",
     "open_members",
     "runs_of",
     "stacked",
     "stacked_batches",
+    "train_in_turn",
     # What a run leaves behind, and how it ends.
     "Checkpoints",
+    "Diverged",
     "MetricsLog",
     "Preempted",
     "Progress",

@@ -32,7 +32,7 @@ def finish(
     run = member.run
     steps = run.checkpoints.steps()[-config.average_checkpoints :]
     member.progress.say(
-        f"scoring {config.test_split} ({len(pairs):,} pairs) with "
+        f"{member.name}: scoring {config.test_split} ({len(pairs):,} pairs) with "
         + (f"the mean of {len(steps)} checkpoints" if len(steps) > 1 else f"step {steps[0]:,}")
     )
     train_seconds = run.clock.seconds()
@@ -50,6 +50,7 @@ def finish(
         "averaged_steps": steps,
         "train_seconds": train_seconds["total"],
         "seconds": train_seconds,
+        "trained_together": member.together,
         "target_tokens": run.target_tokens,
         "target_tokens_per_second": run.target_tokens / train_seconds["training"],
         "num_params": num_params(params),
@@ -58,8 +59,6 @@ def finish(
     # The results come last: where they are, the run is finished.
     write_lines(run.workdir.translations, translations)
     write_json(run.workdir.results, results)
-    run.checkpoints.close()
-    run.log.close()
     for (source, reference), translation in list(zip(pairs, translations, strict=True))[:SAMPLES]:
         member.progress.say(f"\n  {source}\n  -> {translation}")
         if translation != reference:

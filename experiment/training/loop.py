@@ -9,7 +9,7 @@ import jax
 
 from experiment.config import TrainConfig
 from experiment.data import Batch
-from experiment.training.member import Member
+from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
 from experiment.training.progress import duration
 from experiment.training.stacking import stacked, unstacked
@@ -54,7 +54,7 @@ class Loop:
 
         Raises:
           Preempted: when asked to stop; the state is saved.
-          FloatingPointError: if a loss is not finite; the checkpoints before are intact.
+          Diverged: if a loss is not finite; the checkpoints before are intact.
         """
         self.progress.say(self._headline())
         with StopRequest(self.progress.say) as stop:
@@ -115,8 +115,15 @@ class Loop:
                 member.keep(own)
         self._unfetched.clear()
         # Before anything is logged or saved: a checkpoint never holds what cannot be trained on.
-        for member in self.members:
-            member.check_finite(self._called(member))
+        if diverged := [member for member in self.members if not member.is_finite()]:
+            names = [member.name for member in diverged]
+            raise Diverged(
+                names,
+                f"{', '.join(names)}: The loss or its gradient is not finite within the "
+                f"{len(diverged[0].run.since_log)} steps up to {self.step}. The checkpoints before "
+                "are intact. Lower train.learning_rate_scale or raise train.warmup_steps, in "
+                "another --workdir.",
+            )
 
     def _log(self) -> None:
         self._fetch_metrics()

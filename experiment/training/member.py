@@ -14,6 +14,14 @@ from experiment.training.state import TrainState
 MEANS = ("loss", "nll", "gradient_norm")
 
 
+class Diverged(FloatingPointError):
+    """What was measured cannot be trained on; `names` are the members it is of."""
+
+    def __init__(self, names: list[str], message: str) -> None:
+        super().__init__(message)
+        self.names = names
+
+
 @dataclasses.dataclass
 class Member:
     """A run, the randomness of its steps, and what scores it.
@@ -26,6 +34,7 @@ class Member:
     rng: jax.Array
     evaluate: Callable[..., dict[str, Any]]
     progress: Progress
+    together: int = 1  # members of its loop, itself among them
 
     def __post_init__(self) -> None:
         self._logged = (self.run.target_tokens, self.run.clock.seconds()["training"])
@@ -41,19 +50,9 @@ class Member:
         self.run.since_log.append(values)
         self.run.target_tokens += int(values["target_tokens"])
 
-    def check_finite(self, called: str = "") -> None:
-        """Refuses to go on with what cannot be trained on.
-
-        Raises:
-          FloatingPointError: if a loss or gradient that is kept is not finite.
-        """
-        if not all(np.isfinite(metrics[name]) for metrics in self.run.since_log for name in MEANS):
-            raise FloatingPointError(
-                f"{called}The loss or its gradient is not finite within the "
-                f"{len(self.run.since_log)} steps up to {self.run.step}. The checkpoints before "
-                "are intact. Lower train.learning_rate_scale or raise train.warmup_steps, in "
-                "another --workdir."
-            )
+    def is_finite(self) -> bool:
+        """Returns whether every loss and gradient that is kept can be trained on."""
+        return all(np.isfinite(metrics[name]) for metrics in self.run.since_log for name in MEANS)
 
     def log(self) -> dict[str, float]:
         """Writes the means over what is kept, by target token, and the rate; returns them."""
@@ -88,3 +87,8 @@ class Member:
             "seconds": self.run.clock.seconds(),
         }
         self.run.checkpoints.save(state, {**self.run.record, **progress})
+
+    def close(self) -> None:
+        """Waits for what is being saved, then lets go of the workdir."""
+        self.run.checkpoints.close()
+        self.run.log.close()

@@ -1,23 +1,27 @@
-"""Which runs take their steps together, and from where all of them can go on."""
+"""Which runs take their steps together, from where all of them can go on, and in which order."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
 from experiment.config import ExperimentConfig
-from experiment.data import TrainingData
-from experiment.training.member import Member
+from experiment.data import Batch, TrainingData, training_batches
+from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress
 from experiment.training.seeds import PlannedRun, newest_common_step
+from experiment.training.stacking import stacked_batches
 from experiment.training.start import open_run
 from experiment.training.state import TrainState
 
 # Tokens x d_model of all members up to which a CPU takes their steps faster together: then what
 # passes between two layers still lies in its cache. docs/measurements.md has the figures.
 IN_CACHE = 32_768
+# The same for accelerators, where activations have to fit into memory. Not measured: 8 MB for each
+# activation of float32, of which a backward pass keeps some hundreds.
+IN_MEMORY = 64 * IN_CACHE
 
 
 def grouped(
@@ -53,12 +57,13 @@ def _largest_group(
         return 1, "batches in buckets differ in shape"
     if len(placement.devices) > 1:
         return 1, f"a step is spread over {len(placement.devices)} devices"
-    if placement.devices[0].platform != "cpu":
-        return len(data), ""
     tokens, width = config.train.tokens_per_batch, config.model.d_model
-    return max(1, IN_CACHE // (tokens * width)), (
-        f"on a CPU, two steps of {tokens:,} tokens x {width} are no faster at once"
-    )
+    steps = f"two steps of {tokens:,} tokens x {width}"
+    if placement.devices[0].platform == "cpu":
+        bound, reason = IN_CACHE, f"on a CPU, {steps} are no faster at once"
+    else:
+        bound, reason = IN_MEMORY, f"{steps} might not fit into the device's memory"
+    return max(1, bound // (tokens * width)), reason
 
 
 def open_members(
@@ -79,5 +84,56 @@ def open_members(
         root = jax.random.key(run.config.seed)
         start = functools.partial(init, jax.random.fold_in(root, 0))
         opened = open_run(run.workdir, run.config, data[run.name], start, step=step)
-        members.append(Member(opened, jax.random.fold_in(root, 1), evaluate, progress))
+        steps_rng = jax.random.fold_in(root, 1)
+        members.append(Member(opened, steps_rng, evaluate, progress, together=len(runs)))
     return members
+
+
+def batches_after(
+    step: int, runs: Sequence[PlannedRun], data: Mapping[str, TrainingData]
+) -> Iterator[Batch]:
+    """Yields what the runs take each step with after `step`, to the last; `data` is by name."""
+    left = {"start_step": step, "num_steps": runs[0].config.train.num_steps - step}
+    each = [data[run.name] for run in runs]
+    return stacked_batches([training_batches(own.train, own.plan, **left) for own in each])
+
+
+def train_in_turn(
+    groups: Sequence[Sequence[PlannedRun]],
+    train: Callable[[Sequence[PlannedRun]], dict[str, Any]],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Returns the results of all runs, by name; `train` returns those of a group.
+
+    A group that diverges does not keep the next ones from being trained.
+
+    Raises:
+      Diverged: when no other is left to train, naming the runs that did and those they stopped.
+    """
+    results: dict[str, Any] = {}
+    diverged: list[str] = []
+    beside: list[PlannedRun] = []
+    for group in groups:
+        try:
+            results |= train(group)
+        except Diverged as error:
+            if len(groups) == len(group) == 1:
+                raise
+            say(str(error))
+            diverged += error.names
+            beside += [run for run in group if run.name not in error.names]
+    if diverged:
+        raise Diverged(diverged, _said_of(diverged, beside))
+    return results
+
+
+def _said_of(diverged: Sequence[str], beside: Sequence[PlannedRun]) -> str:
+    said = f"{', '.join(diverged)} diverged: the loss or its gradient is not finite any more."
+    if not beside:
+        return said
+    names, first = ", ".join(run.name for run in beside), beside[0]
+    return (
+        f"{said} Stopped with what they were trained together with: {names}; their checkpoints are "
+        f"intact. --workdir={first.workdir.path} --config.seed={first.config.seed} goes on with "
+        f"{first.name} alone."
+    )

@@ -192,9 +192,9 @@ def test_what_is_not_finite_ends_the_run_before_it_is_saved(tmp_path, measured):
             looped(run, settings, jax.jit(step_fn)).run_to_end(batches_of(run))
         assert run.checkpoints.steps() == [4]
     assert str(raised.value) == (
-        "The loss or its gradient is not finite within the 8 steps up to 8. The checkpoints before "
-        "are intact. Lower train.learning_rate_scale or raise train.warmup_steps, in another "
-        "--workdir."
+        f"{tmp_path.name}: The loss or its gradient is not finite within the 8 steps up to 8. The "
+        "checkpoints before are intact. Lower train.learning_rate_scale or raise "
+        "train.warmup_steps, in another --workdir."
     )
 
 
@@ -257,6 +257,7 @@ def test_results_are_of_the_mean_of_the_newest_checkpoints(tmp_path, capsys):
         "sentences": 2,
         "step": 10,
         "averaged_steps": [8, 10],
+        "trained_together": 1,
         "target_tokens": 70,
         "num_params": V * V,
     }

@@ -3,26 +3,28 @@ import functools
 import os
 import shutil
 import signal
+import types
 
 import jax
 import numpy as np
 import pytest
 
-from experiment.data import training_batches
 from experiment.training import (
+    Diverged,
     Loop,
     Placement,
     PlannedRun,
     Preempted,
     Progress,
     adam,
+    batches_after,
     grouped,
     init_state,
     loss_of,
     open_members,
     read_metrics,
     runs_of,
-    stacked_batches,
+    train_in_turn,
     train_step,
     write_json,
 )
@@ -63,11 +65,9 @@ def trained(runs, *, stop_after=None, step_fn=None):
         config=runs[0].config.train,
         members=members,
     )
-    left = {"start_step": loop.step, "num_steps": 10 - loop.step}
-    each = [training_batches(data[run.name].train, data[run.name].plan, **left) for run in runs]
 
     def batches():
-        for step, batch in enumerate(stacked_batches(each), loop.step + 1):
+        for step, batch in enumerate(batches_after(loop.step, runs, data), loop.step + 1):
             if step == stop_after:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
@@ -79,8 +79,7 @@ def trained(runs, *, stop_after=None, step_fn=None):
         return loop.step
     finally:
         for member in members:
-            member.run.checkpoints.close()
-            member.run.log.close()
+            member.close()
 
 
 def left_by(run):
@@ -173,8 +172,9 @@ def test_loss_that_is_not_finite_names_its_member_and_nothing_of_it_is_saved(tmp
         return state, {**metrics, "loss": np.where(bad, np.nan, metrics["loss"])}
 
     runs = runs_of(tmp_path, CONFIG, 2)
-    with pytest.raises(FloatingPointError, match=r"^seed_1: The loss or its gradient is not fin"):
+    with pytest.raises(Diverged, match=r"^seed_1: The loss or its gradient is not fin") as raised:
         trained(runs, step_fn=step_fn)
+    assert raised.value.names == ["seed_1"]
     assert [saved(run) for run in runs] == [[4], [4]]
 
 
@@ -266,6 +266,85 @@ def test_one_trains_after_another_for_a_reason(tmp_path, change, devices, reason
     assert apart == [["seed_0"], ["seed_1"]]
     assert said == [f"one seed after another, not together: {reason}"]
     assert groups(runs[:1], Placement(jax.devices()[:devices])) == ([["seed_0"]], [])
+
+
+@pytest.mark.parametrize(
+    ("tokens", "sizes", "said"),
+    [
+        (43_690, [3], []),
+        (65_536, [2, 1], []),
+        (
+            131_072,
+            [1, 1, 1],
+            [
+                "one seed after another, not together: two steps of 131,072 tokens x 16 might not "
+                "fit into the device's memory"
+            ],
+        ),
+    ],
+)
+def test_as_many_train_together_as_an_accelerator_surely_holds(tmp_path, tokens, sizes, said):
+    accelerator = Placement(jax.devices()[:1])
+    accelerator.devices = [types.SimpleNamespace(platform="gpu")]
+    runs = runs_of(tmp_path, CONFIG, 3)
+    data = data_of(runs)  # of small batches: what is planned here is never made
+    large = config(train={"tokens_per_batch": tokens})
+    runs = [run._replace(config=dataclasses.replace(large, seed=run.config.seed)) for run in runs]
+    found = []
+    together = grouped(runs, data, accelerator, found.append)
+    assert ([len(group) for group in together], found) == (sizes, said)
+
+
+def in_turn(groups, diverging):
+    """What is begun, said, and returned or raised where the runs named `diverging` do so."""
+    begun, said = [], []
+
+    def train(group):
+        begun.extend(run.name for run in group)
+        if names := [run.name for run in group if run.name in diverging]:
+            raise Diverged(names, f"{', '.join(names)}: not finite")
+        return {run.name: {"step": 10} for run in group}
+
+    try:
+        return begun, said, train_in_turn(groups, train, said.append)
+    except Diverged as error:
+        return begun, said, error
+
+
+def test_run_that_diverges_keeps_no_other_group_from_being_trained(tmp_path):
+    first, second, third, fourth = runs_of(tmp_path, config(seed=4), 4)
+    begun, said, error = in_turn([[first, second], [third], [fourth]], {"seed_5", "seed_6"})
+    assert begun == ["seed_4", "seed_5", "seed_6", "seed_7"]
+    assert said == ["seed_5: not finite", "seed_6: not finite"]
+    assert error.names == ["seed_5", "seed_6"]
+    assert str(error) == (
+        "seed_5, seed_6 diverged: the loss or its gradient is not finite any more. Stopped with "
+        "what they were trained together with: seed_4; their checkpoints are intact. "
+        f"--workdir={tmp_path / 'seed_4'} --config.seed=4 goes on with seed_4 alone."
+    )
+
+
+def test_run_that_diverges_alone_is_told_of_once(tmp_path):
+    _, said, error = in_turn([runs_of(tmp_path, CONFIG, 1)], {tmp_path.name})
+    assert (said, str(error)) == ([], f"{tmp_path.name}: not finite")
+
+
+def test_results_are_those_of_all_groups(tmp_path):
+    first, second, third = runs_of(tmp_path, CONFIG, 3)
+    _, said, results = in_turn([[first, second], [third]], {})
+    assert (list(results), said) == (["seed_0", "seed_1", "seed_2"], [])
+
+
+def test_being_asked_to_stop_stops_all_groups_at_once(tmp_path):
+    begun = []
+
+    def train(group):
+        begun.append(group)
+        raise Preempted("stopped")
+
+    with pytest.raises(Preempted):
+        train_in_turn([[run] for run in runs_of(tmp_path, CONFIG, 2)], train, print)
+    assert len(begun) == 1
 
 
 def test_runs_saved_at_different_steps_train_one_after_another(tmp_path):

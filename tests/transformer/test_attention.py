@@ -80,11 +80,11 @@ def test_permuting_the_memory_changes_nothing(rng):
 def test_turned_attention_is_blind_to_a_shift_of_all_but_not_to_order(rng):
     attention = MultiHeadAttention(num_heads=H, d_model=D, d_k=10, d_v=Z)
     (inputs,) = normals(rng, (B, S, D))
-    variables = attention.init(rng, inputs, inputs, EVERYTHING)
+    variables = attention.init(rng, inputs, inputs, EVERYTHING, deterministic=True)
 
     def found(positions):
         placement = Placement(rotation(jnp.array([positions]), 10))
-        return attention.apply(variables, inputs, inputs, EVERYTHING, placement)
+        return attention.apply(variables, inputs, inputs, EVERYTHING, placement, deterministic=True)
 
     straight, shifted, reordered = map(
         found, ([0, 1, 2, 3, 4], [9, 10, 11, 12, 13], [2, 1, 0, 3, 4])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from model.transformer import Residual, TransformerConfig, layer_norm
+from model.transformer import Placement, Residual, TransformerConfig, layer_norm
 from model.transformer.encoder import EncoderLayer
 from tests.transformer import numpy_transformer
 
@@ -44,11 +44,13 @@ def last_gradients(placement, depths):
     config = TransformerConfig(23, 32, 128, 4, max(depths), 0.0, norm_placement=placement)
     layer, mask = EncoderLayer(config), jnp.ones((2, 1, 8, 8), bool)
     hidden, direction = (jax.random.normal(jax.random.key(s), (2, 8, 32)) for s in (1, 2))
-    init = jax.jit(lambda rng: layer.init(rng, hidden, mask, deterministic=True)["params"])
+    init = jax.jit(
+        lambda rng: layer.init(rng, hidden, mask, Placement(), deterministic=True)["params"]
+    )
     layers = [init(rng) for rng in jax.random.split(jax.random.key(3), max(depths))]
 
     def forward(params, hidden):
-        return layer.apply({"params": params}, hidden, mask, deterministic=True)
+        return layer.apply({"params": params}, hidden, mask, Placement(), deterministic=True)
 
     def score(params, hidden):
         outputs = forward(params, hidden)
