@@ -11,7 +11,7 @@ from experiment.sweep.scores import RowScores, comparable
 
 OURS, INTERVAL, PAPER = "#1f5fa8", "#9db9d9", "#d1762c"
 _INCHES_A_ROW = 0.28
-_LABEL_WIDTH = 36  # characters
+_LABEL_WIDTH = 44  # characters
 
 
 def draw(rows: Sequence[RowScores], *, title: str) -> Figure:
@@ -61,14 +61,22 @@ def _draw_figure(axis: Axes, rows: Sequence[RowScores], figure: str) -> None:
     published = [
         (place, row.published[figure]) for place, row in enumerate(rows) if figure in row.published
     ]
-    for points, style, label in (
-        (ours, {"marker": "o", "color": OURS}, "here, with 95% interval"),
-        (published, {"marker": "D", "color": PAPER, "mfc": "none"}, "published"),
+    for points, marker, color, fill, label in (
+        (ours, "o", OURS, OURS, "here, with 95% interval"),
+        (published, "D", PAPER, "none", "published"),
     ):
         if points and points[0][0] == 0:
             values = _against(figure, [value for _, value in points])
-            places = [place for place, _ in points]
-            axis.plot(values, places, linestyle="none", zorder=3, label=label, **style)
+            axis.plot(
+                values,
+                [place for place, _ in points],
+                linestyle="none",
+                marker=marker,
+                color=color,
+                markerfacecolor=fill,
+                label=label,
+                zorder=3,
+            )
     for place, row in enumerate(rows if figure == "bleu" else ()):
         if row.against_first and row.tokenized_bleu and row.tokenized_bleu.deviation is None:
             found = row.against_first

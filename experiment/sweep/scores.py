@@ -121,9 +121,9 @@ def agreement(rows: Sequence[RowScores], figure: str) -> Agreement | None:
     three rows have both.
     """
     known = [
-        (row.name, ours.mean, row.published[figure])
+        (row.name, found.mean, row.published[figure])
         for row in rows
-        if (ours := comparable(row, rows[0], figure)) and figure in row.published
+        if (found := comparable(row, rows[0], figure)) and figure in row.published
     ]
     if len(known) < 3 or known[0][0] != rows[0].name:
         return None
