@@ -21,7 +21,7 @@ import jax
 
 from experiment import command, training
 from experiment.analysis.runs import build_evaluator
-from experiment.config import load_config
+from experiment.config_files import load_config
 from experiment.data import TrainingData, Vocabulary, in_the_order_of, prepare_training_data
 from model.transformer import Transformer
 

@@ -9,7 +9,8 @@ import jax
 
 from benchmarks.paired import interleaved, ratios
 from experiment import command, training
-from experiment.config import ExperimentConfig, load_config
+from experiment.config import ExperimentConfig
+from experiment.config_files import load_config
 from experiment.data import prepare_training_data, training_batches
 from model.transformer import Transformer
 

@@ -25,12 +25,13 @@ def of(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-CONFIG = "experiment/config.py"
+CONFIG, CONFIG_FILES = "experiment/config.py", "experiment/config_files.py"
 CHECKPOINT = "experiment/training/checkpoint/__init__.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
 SYSTEMS = "model/transformer model/baselines model/decoding"
 INNER = f"configs {SYSTEMS} {CONFIG} experiment/data experiment/training experiment/evaluation"
-ALL = f"{INNER} model experiment experiment/command.py experiment/analysis experiment/sweep launch"
+ALL = f"{INNER} {CONFIG_FILES} model experiment experiment/command.py launch"
+ALL += " experiment/analysis experiment/sweep"
 
 WORLD = of("asyncio datetime io logging multiprocessing os pathlib random shutil signal socket")
 WORLD |= of("subprocess tempfile threading time urllib")
@@ -43,13 +44,14 @@ ROOMS: Mapping[str, Room] = {
     "model/baselines": Room(of("model/transformer"), packages=ARRAYS, never=WORLD),
     "model/decoding": Room(packages=of("jax jaxtyping"), never=WORLD),
     "experiment": Room(packages=of("")),
-    CONFIG: Room(of("model/transformer model/baselines"), packages=of("absl ml_collections")),
+    CONFIG: Room(of("model/transformer model/baselines"), packages=of("")),
+    CONFIG_FILES: Room(of(CONFIG), packages=of("absl ml_collections")),
     "experiment/data": Room(of(CONFIG), never=of("flax jax jaxlib optax orbax")),
     "experiment/training": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     CHECKPOINT_COMMAND: Room(of("experiment/command.py experiment/training"), packages=of("")),
     "experiment/evaluation": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     "experiment/analysis": Room(of(INNER)),
-    "experiment/sweep": Room(of(INNER)),
+    "experiment/sweep": Room(of(f"{INNER} {CONFIG_FILES}")),
     "experiment/command.py": Room(of(CONFIG)),
     "launch": Room(of(INNER)),
     "benchmarks": Room(of(f"{ALL} scripts")),
@@ -61,7 +63,7 @@ SCRIPTS = ("train.py", "translate.py", "evaluate.py", "sweep.py")
 
 # Names that appear in these places, in tests and in benchmarks, and nowhere else.
 ONLY_IN = {
-    "ml_collections": of(f"configs {CONFIG}"),
+    "ml_collections": of(f"configs {CONFIG_FILES}"),
     "orbax": of(CHECKPOINT),
     "pmap": of("experiment/training/parallel.py"),
 }
@@ -264,7 +266,7 @@ def test_script_is_short(script):
         (
             "train.py",
             "from ml_collections import config_flags\n",
-            "train.py:1: ml_collections belongs in configs, experiment/config.py",
+            "train.py:1: ml_collections belongs in configs, experiment/config_files.py",
         ),
         (
             "experiment/analysis/heads.py",

@@ -5,14 +5,8 @@ import re
 
 import pytest
 
-from experiment.config import (
-    ExperimentConfig,
-    ModelConfig,
-    from_mapping,
-    load_config,
-    published,
-    rows_of,
-)
+from experiment.config import ExperimentConfig, ModelConfig, from_mapping
+from experiment.config_files import load_config, published, rows_of
 from tests.made_up import config
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"

@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.config import ExperimentConfig, load_config, published, rows_of
+from experiment.config import ExperimentConfig
+from experiment.config_files import load_config, published, rows_of
 from experiment.training import PlannedRun, Workdir, flatten, runs_of
 from model.transformer import parameter_count
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiment.config import load_config
+from experiment.config_files import load_config
 from experiment.data import prepare_training_data, training_batches
 from experiment.training import adam, init_state, loss_of, train_step
 from model.transformer import Transformer

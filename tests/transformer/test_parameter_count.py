@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiment.config import load_config, published, rows_of
+from experiment.config_files import load_config, published, rows_of
 from model.transformer import (
     Transformer,
     TransformerConfig,
