@@ -18,6 +18,8 @@ from tests.test_commands import ENVIRONMENT, ROOT, TINY, command, write_corpus
 pytestmark = pytest.mark.slow
 
 STEPS = 60
+AS_BEFORE = ("--processes=2",)  # on as many processors, additions are in the same order
+EVALUATE_ALWAYS = "--config.train.evaluate_every=1"
 CONFIG = """
 from configs import parallel_text
 
@@ -54,7 +56,7 @@ def arguments(place, workdir, *flags):
 
 @pytest.fixture(scope="module")
 def swept(place):
-    return command("sweep.py", *arguments(place, place / "swept", "--processes=2"))
+    return command("sweep.py", *arguments(place, place / "swept", *AS_BEFORE))
 
 
 def test_a_sweep_leaves_a_table_a_figure_and_ordinary_runs(place, swept):
@@ -89,7 +91,8 @@ def test_finished_rows_are_not_run_again(place, swept):
 def test_stopped_it_goes_on_and_ends_as_if_never_stopped(place, swept):
     folder = place / "stopped"
     sweep = subprocess.Popen(
-        [sys.executable, ROOT / "sweep.py", *arguments(place, folder)],
+        # Evaluated after each step, a row takes longer than it takes to be asked to stop.
+        [sys.executable, ROOT / "sweep.py", *arguments(place, folder, *AS_BEFORE, EVALUATE_ALWAYS)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -106,12 +109,12 @@ def test_stopped_it_goes_on_and_ends_as_if_never_stopped(place, swept):
     assert sweep.returncode == 42
     assert "base: ended with exit code 42: stopped and saved after step" in said
     assert said.rstrip().endswith("the same command goes on from there.")
-    assert not (folder / "A").exists()
+    assert not (folder / "B").exists()
 
     plan = command("sweep.py", *arguments(place, folder, "--dry_run")).stdout
     assert re.search(r"^base .* at step \d+$", plan, re.MULTILINE)
 
-    command("sweep.py", *arguments(place, folder))
+    command("sweep.py", *arguments(place, folder, *AS_BEFORE))
     logs = (folder / "base" / "log.txt").read_text()
     assert "goes on after step" in logs
     timeless = {"perplexity", "sacrebleu", "chrf", "nll", "step", "target_tokens"}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from experiment.sweep.rows import Row
 from experiment.training import Progress, StopRequest, duration
 
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclasses.dataclass
