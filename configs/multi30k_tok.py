@@ -1,6 +1,9 @@
 """Multi30k as published tables use it: lower-cased and tokenised, English to German.
 
-python train.py --config=configs/multi30k_tok.py --config.data.dir=FOLDER --workdir=runs/tok
+    python train.py --config=configs/multi30k_tok.py --config.data.dir=FOLDER --workdir=runs/tok
+
+FOLDER has train.en, train.de, validation.en, validation.de, test.en, test.de, one token sequence a
+line. The text is tokens already, so `tokenized_bleu` counts them as they are.
 """
 
 from ml_collections import ConfigDict

@@ -126,6 +126,23 @@ def test_stopped_it_goes_on_and_ends_as_if_never_stopped(place, swept):
         assert {key: once[key] for key in timeless} == {key: stopped[key] for key in timeless}
 
 
+def test_several_seeds_of_a_row_are_runs_of_their_own_and_one_line_of_the_table(place):
+    folder = place / "seeds"
+    command("sweep.py", *arguments(place, folder, *AS_BEFORE, "--rows=A", "--seeds=2"))
+    with (folder / "table.csv").open() as file:
+        lines = {line["row"]: line for line in csv.DictReader(file)}
+    assert list(lines) == ["base", "A"]
+    for name, line in lines.items():
+        found = [
+            json.loads((folder / name / f"seed_{seed}" / "results.json").read_text())["perplexity"]
+            for seed in (0, 1)
+        ]
+        assert float(line["perplexity"]) == pytest.approx(sum(found) / 2)
+        assert float(line["perplexity_deviation"]) == pytest.approx(
+            abs(found[0] - found[1]) / 2**0.5
+        )
+
+
 def test_a_row_that_fails_is_named_and_the_others_are_trained(place):
     folder = place / "failing"
     (folder / "A").mkdir(parents=True)

@@ -20,8 +20,9 @@ def write_report(
         f"({len(references):,} sentences) with beam {first.config.decode.beam_size}."
     )
     if results := first.results():
+        count = len(results[0]["averaged_steps"])
         about += (
-            f" Mean of {len(results[0]['averaged_steps'])} checkpoints. sacreBLEU: "
+            f" {f'Mean of {count} checkpoints' if count > 1 else 'No averaging'}. sacreBLEU: "
             f"`{results[0]['sacrebleu_signature']}`; tokenised BLEU: "
             f"`{results[0]['tokenized_bleu_signature']}`."
         )

@@ -25,7 +25,7 @@ _COLUMNS = (
     "against the first row",
     "minutes",
 )
-_PAPERS = ("paper: parameters", "perplexity", "BLEU")
+_PAPERS = ("paper's parameters", "paper's perplexity", "paper's BLEU")
 
 
 def plan_table(rows: Sequence[Row]) -> str:
