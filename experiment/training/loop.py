@@ -64,6 +64,7 @@ class Loop:
             self._evaluate_if_due()  # it may have been saved and stopped before its scoring
         for batch in self.progress.while_waiting("the next batch", batches):
             self._update(batch)
+            self.stop.look(self.step)
             if self._is_due(self.config.log_every):
                 self._log()
             if self._is_due(self.config.save_every) or self.stop.asked:
