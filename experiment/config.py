@@ -15,6 +15,7 @@ from typing import Any
 from model.transformer.config import TransformerConfig
 
 BATCHINGS = ("bucketed", "packed")
+ON_ERROR = ("refuse", "skip")
 TOKENIZERS = ("moses", "none")
 
 
@@ -61,6 +62,8 @@ class DataConfig:
     # (BPE-dropout, Provilkov et al. 2020).
     bpe_dropout_rate: float = 0.0
     bpe_dropout_samples: int = 1
+    # A line of training text that cannot be read: "refuse" the corpus or "skip" the pair.
+    on_error: str = "refuse"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,6 +229,15 @@ def _check_data(data: DataConfig) -> None:
     _require(
         0 <= data.bpe_dropout_rate < 1,
         f"data.bpe_dropout_rate={data.bpe_dropout_rate} must be in [0, 1).",
+    )
+    _require(
+        data.on_error in ON_ERROR,
+        f"data.on_error={data.on_error!r} must be one of {', '.join(ON_ERROR)}.",
+    )
+    _require(
+        data.on_error == "refuse" or data.corpus == "parallel_text",
+        f"data.on_error={data.on_error!r} must be 'refuse' where data.corpus is {data.corpus!r}: "
+        "only the files of a parallel_text corpus are read line by line.",
     )
     samples = data.bpe_dropout_samples
     _require(samples > 0, f"data.bpe_dropout_samples={samples} must be at least 1.")
