@@ -42,8 +42,8 @@ def translate_stream(
         yield [[] if place in bad else found for place, found in enumerate(translated)]
     if failed:
         raise ValueError(
-            f"{failed:,} of {number:,} lines of {name} could not be translated, as the warnings say;"
-            " an empty line stands for each."
+            f"{failed:,} of {number:,} lines of {name} could not be translated, as the warnings "
+            "say; an empty line stands for each."
         )
 
 

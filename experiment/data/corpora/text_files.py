@@ -8,7 +8,6 @@ import pathlib
 import stat
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
 
 # A name may end in one of these; the first bytes of the file must say the same.
 PACKINGS = {".gz": ("gzip", b"\x1f\x8b"), ".xz": ("xz", b"\xfd7zXZ\0")}
@@ -17,7 +16,7 @@ _NOT_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
 
 
 @contextlib.contextmanager
-def open_text(path: pathlib.Path) -> Iterator[BinaryIO]:
+def open_text(path: pathlib.Path) -> Iterator[io.BufferedIOBase]:
     """Opens the bytes of a text file, unpacked where its name ends in `.gz` or `.xz`.
 
     Raises:
@@ -74,9 +73,9 @@ def _check_packing(path: pathlib.Path, head: bytes, magic: bytes) -> None:
             )
 
 
-def _unpacked(file: io.BufferedReader, packing: str) -> BinaryIO:
+def _unpacked(file: io.BufferedReader, packing: str) -> io.BufferedIOBase:
     if packing == "gzip":
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]  # it is one in all we use
+        return gzip.GzipFile(fileobj=file)
     return io.BufferedReader(_Xz(file)) if packing == "xz" else file
 
 
@@ -86,7 +85,7 @@ class _Xz(io.RawIOBase):
     `lzma.open` ignores whatever stands behind the end of a stream; this refuses it.
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: io.BufferedReader):
         self._file = file
         self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
 
@@ -112,4 +111,7 @@ class _Xz(io.RawIOBase):
         following = self._stream.unused_data.lstrip(b"\0")
         while not following and (more := self._file.read(_CHUNK)):
             following = more.lstrip(b"\0")
+        _, magic = PACKINGS[".xz"]
+        if following and not (following := following + self._file.read(6)).startswith(magic):
+            raise lzma.LZMAError("what follows does not begin like xz")
         return following

@@ -2,12 +2,20 @@
 
 import pathlib
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from experiment.data.corpora.text_files import open_text
 
 MAX_LINE_BYTES = 1_000_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@runtime_checkable
+class HasLines(Protocol):
+    """An open file of bytes."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Returns a line with its end, or `size` bytes of it."""
 
 
 class Rule(NamedTuple):
@@ -76,7 +84,7 @@ def lines_in(path: pathlib.Path) -> Iterator[str | Unreadable]:
         yield from lines_of(file, str(path))
 
 
-def lines_of(file: BinaryIO, name: str) -> Iterator[str | Unreadable]:
+def lines_of(file: HasLines, name: str) -> Iterator[str | Unreadable]:
     """Yields the lines of an open file, which `Unreadable` calls `name`.
 
     Whatever the bytes, there is one item for each line. A line that is too long is passed over in

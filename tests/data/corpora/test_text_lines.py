@@ -67,7 +67,7 @@ def test_a_longer_line_is_refused_without_reading_it(path):
 def test_what_is_no_file_is_refused(path, tmp_path):
     with pytest.raises(ValueError, match="must be a text file, but it does not exist"):
         list(read_lines(path))
-    with pytest.raises(ValueError, match="must be a text file, but it is not a file"):
+    with pytest.raises(ValueError, match="must be a text file, but it is a folder"):
         list(read_lines(tmp_path))
 
 
