@@ -276,8 +276,8 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         ),
         (
             ["--config.model.positions=learned", "--config.model.max_positions=255"],
-            "model.max_positions=255 must reach the longest row of 256 tokens, as positions are "
-            "learned. Raise it.",
+            "model.max_positions=255 must reach the longest row of 256 tokens (data.packed_length, "
+            "data.bucket_lengths), as positions are learned. Raise it.",
         ),
         (
             ["--config.model.attention_dropout_rate=1"],
@@ -303,7 +303,7 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         (
             ["--config.train.tokens_per_batch=255"],
             "train.tokens_per_batch=255 must hold a row of 256 tokens. "
-            "Raise it, or shorten the rows of data.",
+            "Raise it, or lower data.packed_length.",
         ),
         (
             [
@@ -312,7 +312,7 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
                 "--config.train.tokens_per_batch=31",
             ],
             "train.tokens_per_batch=31 must hold a row of 32 tokens. "
-            "Raise it, or shorten the rows of data.",
+            "Raise it, or lower data.bucket_lengths.",
         ),
         (
             ["--config.train.keep_checkpoints=4"],

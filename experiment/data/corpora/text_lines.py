@@ -94,8 +94,8 @@ def lines_of(file: HasLines, name: str) -> Iterator[str | Unreadable]:
     number = 0
     while raw := file.readline(limit if number else limit + len(BYTE_ORDER_MARK)):
         number += 1
-        if number == 1:
-            raw = raw.removeprefix(BYTE_ORDER_MARK)
+        if number == 1 and not (raw := raw.removeprefix(BYTE_ORDER_MARK)):
+            return  # nothing but a mark
         yield _decoded(raw, name, number)
         while len(raw) >= MAX_LINE_BYTES and not raw.endswith(b"\n"):
             raw = file.readline(MAX_LINE_BYTES)
