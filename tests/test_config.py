@@ -293,6 +293,25 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
             "dropout there is one way to cut a text.",
         ),
         (
+            ["--config.data.on_error=ignore"],
+            "data.on_error='ignore' must be one of refuse, skip.",
+        ),
+        (
+            ["--config.data.on_error=skip"],
+            "data.on_error='skip' must be 'refuse' where data.corpus is 'wmt14_translate/de-en': "
+            "only the files of a parallel_text corpus are read line by line.",
+        ),
+        (["--config.seed=4294967296"], "seed=4294967296 must be at most 2,147,483,647."),
+        (
+            ["--config.data.dir=~no_such_user/text"],
+            "data.dir=~no_such_user/text: there is no such user.",
+        ),
+        (
+            ["--config.model.d_model=1000000006", "--config.model.num_heads=12"],
+            "model.d_model=1000000006 must be divisible by model.num_heads=12 (remainder 10). "
+            "Nearest: 2 or 500000003 heads; or set model.d_k and model.d_v.",
+        ),
+        (
             ["--config.evaluation.tokenizer=13a"],
             "evaluation.tokenizer='13a' must be one of moses, none.",
         ),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from experiment.data.corpora.text_folder import SKIP
+from experiment.data.corpora.text_folder import REFUSE, SKIP
 from experiment.data.corpora.text_lines import Unreadable, lines_in
 
 TRAIN = "train"
@@ -26,7 +26,7 @@ class Line(NamedTuple):
 
 
 def judged(
-    split: str, by_language: dict[str, pathlib.Path], on_error: str = "refuse"
+    split: str, by_language: dict[str, pathlib.Path], on_error: str = REFUSE
 ) -> Iterator[Line]:
     """Yields every line of two files, with what is wrong with it.
 
@@ -53,7 +53,7 @@ def judged(
 
 
 def pairs(
-    split: str, by_language: dict[str, pathlib.Path], on_error: str = "refuse"
+    split: str, by_language: dict[str, pathlib.Path], on_error: str = REFUSE
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yields line number and sentences of what `judged` finds no fault with."""
     for line in judged(split, by_language, on_error):

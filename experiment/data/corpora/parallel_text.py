@@ -18,7 +18,7 @@ class ParallelText(tfds.core.GeneratorBasedBuilder):
         self,
         *,
         files: text_folder.Files,
-        on_error: str = "refuse",
+        on_error: str = text_folder.REFUSE,
         progress: Progress | None = None,
         **kwargs: Any,
     ):

@@ -12,7 +12,7 @@ import numpy as np
 from experiment.data.corpora.parallel_files import TRAIN, Line, empty_side, judged
 from experiment.data.corpora.swapped import swapped
 from experiment.data.corpora.text_files import open_text
-from experiment.data.corpora.text_folder import Files
+from experiment.data.corpora.text_folder import REFUSE, Files
 from experiment.data.corpora.text_lines import BYTE_ORDER_MARK
 
 NAMED_PLACES = 5
@@ -130,7 +130,7 @@ class Survey:
             self._note(finding, next(iter(self._files)), int(number))
 
 
-def check(files: Files, report: Callable[[str], None], on_error: str = "refuse") -> dict[str, int]:
+def check(files: Files, report: Callable[[str], None], on_error: str = REFUSE) -> dict[str, int]:
     """Reads everything once, reports what is in it, and returns the number of pairs of each split.
 
     Raises:

@@ -5,10 +5,11 @@ import itertools
 import pathlib
 import re
 
+from experiment.config import ON_ERROR
 from experiment.data.corpora.text_files import PACKINGS, check_is_file, open_text
 
 READER_VERSION = 1  # raised with any change to which lines become which pairs
-SKIP = "skip"  # of data.on_error
+REFUSE, SKIP = ON_ERROR  # what data.on_error may be
 
 Files = dict[str, dict[str, pathlib.Path]]  # split -> language -> file
 
@@ -47,7 +48,7 @@ def find_files(folder: str, languages: tuple[str, str]) -> Files:
     return files
 
 
-def content_digest(files: Files, on_error: str = "refuse") -> str:
+def content_digest(files: Files, on_error: str = REFUSE) -> str:
     """Returns a digest of the names and the text of all files, the same for either direction.
 
     Packing a file changes nothing; reading by another rule does.
