@@ -36,6 +36,8 @@ def main(argv: list[str]) -> None:
     progress = training.Progress()
     with command.user_errors():
         command.check_positive(flags, "average", "beam_size", "n_best")
+        if sys.stdin is None:
+            raise ValueError("Standard input is closed; the lines to translate come from there.")
         run = runs.load(flags.workdir, average=flags.average)
         decode = changed_decode(run.config.decode, flags)
         training.use_compilation_cache(flags.cache_dir)
