@@ -26,20 +26,13 @@ def translate_stream(
     Raises:
       ValueError: when all lines have been translated, if some could not be.
     """
-    numbered = enumerate(lines, 1)
+    texts = _texts(translator, lines, name, warn)
     failed = number = 0
-    while chunk := list(itertools.islice(numbered, at_once)):
-        texts = ["" if isinstance(line, Unreadable) else line for _, line in chunk]
-        sizes = translator.num_tokens(texts)
-        bad = set()
-        for place, (number, line) in enumerate(chunk):
-            if reason := _objection(line, f"{name}, line {number}", sizes[place]):
-                warn(f"warning: {reason}; an empty line stands for its translation")
-                bad.add(place)
-                texts[place] = ""
-        failed += len(bad)
-        translated = translator.translate(params, texts)
-        yield [[] if place in bad else found for place, found in enumerate(translated)]
+    while chunk := list(itertools.islice(texts, at_once)):
+        translated = translator.translate(params, [text or "" for text in chunk])
+        failed += chunk.count(None)
+        number += len(chunk)
+        yield [[] if text is None else found for text, found in zip(chunk, translated, strict=True)]
     if failed:
         raise ValueError(
             f"{failed:,} of {number:,} lines of {name} could not be translated, as the warnings "
@@ -47,12 +40,22 @@ def translate_stream(
         )
 
 
-def _objection(line: str | Unreadable, where: str, size: int) -> str:
-    if isinstance(line, Unreadable):
-        return line.reason
-    if size > MAX_SENTENCE_TOKENS:
-        return (
-            f"{where}: a sentence must have at most {MAX_SENTENCE_TOKENS:,} tokens, this has "
-            f"{size:,}"
-        )
-    return ""
+def _texts(
+    translator: Translator,
+    lines: Iterable[str | Unreadable],
+    name: str,
+    warn: Callable[[str], None],
+) -> Iterator[str | None]:
+    """Yields each line, None where it cannot be translated; one that is too long is not kept."""
+    for number, line in enumerate(lines, 1):
+        reason = ""
+        if isinstance(line, Unreadable):
+            reason = line.reason
+        elif (size := translator.num_tokens(line)) > MAX_SENTENCE_TOKENS:
+            reason = (
+                f"{name}, line {number}: a sentence must have at most {MAX_SENTENCE_TOKENS:,} "
+                f"tokens, this has {size:,}"
+            )
+        if reason:
+            warn(f"warning: {reason}; an empty line stands for its translation")
+        yield None if reason else str(line)

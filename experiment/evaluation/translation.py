@@ -78,9 +78,9 @@ class Translator:
             progress(done, len(lines))
         return results
 
-    def num_tokens(self, lines: Sequence[str]) -> list[int]:
-        """Returns how many tokens each line has, its end included."""
-        return [len(ids) for ids in self._vocabulary.encode_all(lines)]
+    def num_tokens(self, line: str) -> int:
+        """Returns how many tokens a line has, its end included."""
+        return len(self._vocabulary.encode(line))
 
     def best(self, params: Any, lines: Sequence[str], **options: Any) -> list[str]:
         """Returns each line's best translation."""

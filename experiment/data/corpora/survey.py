@@ -96,7 +96,10 @@ class Survey:
         `train` is the survey of the training text, when this is of another split.
         """
         left = self.num_lines - self.num_kept
-        report(f"read {self.split}: {_count(self.num_lines, 'line')}, {left:,} left out")
+        report(
+            f"read {self.split}: {_count(self.num_lines, 'line')}, {_count(self.num_kept, 'pair')} "
+            f"kept, {left:,} left out"
+        )
         for fault, places in self._left_out.items():
             report(
                 f"{places.count:,} of {self.num_lines:,} training pairs have {fault} and are left "
@@ -145,6 +148,7 @@ def check(files: Files, report: Callable[[str], None], on_error: str = REFUSE) -
         for line in judged(split, by_language, on_error):
             surveys[split].add(line)
         if not surveys[split].num_kept:
+            surveys[split].report(report)
             both = " and ".join(str(path) for path in by_language.values())
             raise ValueError(f"{both} must have at least one pair of sentences; they have none.")
     for split, survey in surveys.items():

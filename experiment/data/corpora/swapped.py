@@ -19,8 +19,9 @@ def swapped(pairs: Sequence[tuple[str, str]]) -> list[int]:
     little in fewer than a hundred, and nothing where both sides are the same language.
 
     Example:
-      >>> swapped([("the cat", "die Katze"), ("der Hund", "the dog"), ("the end", "das Ende")] * 9)
-      [1, 4, 7, 10, 13, 16, 19, 22, 25]
+      >>> pairs = [("the cat", "die Katze"), ("the dog", "der Hund"), ("the end", "das Ende")] * 9
+      >>> swapped([*pairs, ("der Hund", "the dog")])
+      [27]
     """
     sides = [(_trigrams(source), _trigrams(target)) for source, target in pairs]
     found = []

@@ -65,8 +65,9 @@ def read(folder, on_error):
     counts = survey.check(files, said.append, on_error)
     found = [(pair["en"], pair["de"]) for _, pair in pairs("train", files["train"], on_error)]
     assert counts["train"] == len(found)
-    counted = re.search(r"read train: (\d+) lines?, (\d+) left out", "\n".join(said))
-    return found, int(counted[1]), int(counted[2])
+    counted = re.search(r"train: (\d+) lines?, (\d+) pairs? kept, (\d+) left", "\n".join(said))
+    assert int(counted[2]) == len(found)
+    return found, int(counted[1]), int(counted[3])
 
 
 def check_one_line_that_names_a_file(error, folder):

@@ -71,12 +71,12 @@ def test_training_pair_that_cannot_be_read_is_left_out_and_named_on_demand(
     corpus = open_text(folder, on_error="skip")
     assert list(corpus.pairs("train")) == [("one", "eins")]
     assert lines[1:] == [
-        "read train: 4 lines, 3 left out",
+        "read train: 4 lines, 1 pair kept, 3 left out",
         "2 of 4 training pairs have a side that is not UTF-8 and are left out: "
         f"{folder}/train.en:2:3, {folder}/train.de:4:3.",
         "1 of 4 training pairs have a side with a NUL character and are left out: "
         f"{folder}/train.en:3.",
-        "read validation: 1 line, 0 left out",
+        "read validation: 1 line, 1 pair kept, 0 left out",
     ]
 
 
@@ -114,7 +114,7 @@ def test_empty_training_sides_are_left_out_and_named(open_text, write_text, line
     assert list(open_text(folder).pairs("train")) == [("good", "g")]
     named = ", ".join(f"{folder}/train.en:{number}" for number in range(1, 6))
     assert lines[1:] == [
-        "read train: 7 lines, 6 left out",
+        "read train: 7 lines, 1 pair kept, 6 left out",
         f"6 of 7 training pairs have an empty side and are left out: {named} and 1 more.",
     ]
 
@@ -161,7 +161,7 @@ def test_byte_order_mark_is_left_out_at_the_start_and_reported_inside(open_text,
     assert [pair[0] for pair in open_text(folder).pairs("train")] == ["one", "two", "th\ufeffree"]
     assert lines[1:4] == [
         f"{folder}/train.en begins with a byte order mark, which is left out",
-        "read train: 3 lines, 0 left out",
+        "read train: 3 lines, 3 pairs kept, 0 left out",
         f"warning: 1 of 3 pairs of train have a byte order mark inside: {folder}/train.en:3.",
     ]
 
@@ -308,7 +308,7 @@ def test_repeated_and_copied_pairs_are_counted(open_text, write_text, lines):
         f"warning: 1 of 5 pairs of train have the same text on both sides: {folder}/train.de:2.",
         "warning: 1 of 5 pairs of train occur more than once (counted from the second on): "
         f"{folder}/train.de:3.",
-        "read validation: 1 line, 0 left out",
+        "read validation: 1 line, 1 pair kept, 0 left out",
     ]
 
 
