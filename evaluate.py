@@ -52,7 +52,9 @@ def main(argv: list[str]) -> None:
                     "it, or name files with --source and --reference."
                 )
             pairs, of_what = corpus.pairs(split)[:], {"split": split}
-        check_scored(pairs, run.vocabulary, str(flags.source or f"The {split} split"))
+        files = str(flags.source), str(flags.reference)
+        names = files if flags.source else 2 * (f"The {split} split",)
+        check_scored(pairs, run.vocabulary, names)
         baseline = list(read_lines(flags.baseline)) if flags.baseline else None
         if baseline is not None and len(baseline) != len(pairs):
             raise ValueError(

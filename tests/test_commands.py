@@ -349,13 +349,14 @@ def test_lines_that_cannot_be_translated_are_empty_and_named_and_the_others_come
 
 
 def test_sentence_that_is_too_long_to_be_scored_is_refused(place, trained, capsys, tmp_path):
+    (tmp_path / "short").write_bytes(b"ka\nlu\n")
     (tmp_path / "long").write_bytes(b"ka\n" + b"x" * 5_000)
     said = refusal(
         capsys,
         evaluate,
         [
             f"--workdir={place / 'run'}",
-            f"--source={tmp_path / 'long'}",
+            f"--source={tmp_path / 'short'}",
             f"--reference={tmp_path / 'long'}",
         ],
     )

@@ -46,7 +46,7 @@ def prepare_training_data(
     corpus = open_corpus(config.data, cache_dir, report, needed=needed)
     vocabulary = vocabulary or prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
     for split in ("validation", config.evaluation.test_split):
-        check_scored(corpus.pairs(split), vocabulary, f"The {split} split")
+        check_scored(corpus.pairs(split), vocabulary, 2 * (f"The {split} split",))
     rate, samples = config.data.bpe_dropout_rate, config.data.bpe_dropout_samples
     dropout = BpeDropout(rate, samples) if rate else None
     train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report, dropout=dropout)
@@ -60,19 +60,21 @@ def prepare_training_data(
     return TrainingData(corpus, vocabulary, train, plan, fingerprint(corpus, vocabulary, plan))
 
 
-def check_scored(pairs: Sequence[tuple[str, str]], vocabulary: Vocabulary, what: str) -> None:
+def check_scored(
+    pairs: Sequence[tuple[str, str]], vocabulary: Vocabulary, names: tuple[str, str]
+) -> None:
     """Refuses sentences that are too long to be scored: none may be left out of a score.
 
     Raises:
-      ValueError: naming the first by its line in `what`.
+      ValueError: naming the first by its line; `names` say what sources and targets are lines of.
     """
     for number, pair in enumerate(pairs, 1):
-        for text in pair:
+        for name, text in zip(names, pair, strict=True):
             if len(text) > _SURELY_SHORT:
                 size = len(vocabulary.encode(text))
                 if size > MAX_SENTENCE_TOKENS:
                     raise ValueError(
-                        f"{what}, line {number}: a sentence that is scored must have at most "
+                        f"{name}, line {number}: a sentence that is scored must have at most "
                         f"{MAX_SENTENCE_TOKENS:,} tokens, this has {size:,}. Split it."
                     )
 
