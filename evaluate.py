@@ -29,14 +29,14 @@ def main(argv: list[str]) -> None:
     flags = parse(argv)
     progress = training.Progress()
     with command.user_errors():
-        command.check_positive(flags, "average", "beam_size")
+        command.check_positive(flags, "average", "step", "beam_size")
         if bool(flags.source) != bool(flags.reference):
             raise ValueError("--source and --reference go together: give both, or --split.")
         if flags.split and flags.source:
             raise ValueError("--split and --source are two ways to say what to score. Give one.")
         if flags.output and not flags.output.absolute().parent.is_dir():
             raise ValueError(f"--output={flags.output} must lie in a folder that is there.")
-        run = runs.load(flags.workdir, average=flags.average)
+        run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         decode = run.config.decode
         if flags.beam_size is not None:
             decode = dataclasses.replace(decode, beam_size=flags.beam_size)
@@ -89,9 +89,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument("--source", type=pathlib.Path, help="a file, one sentence a line")
     arguments.add_argument("--reference", type=pathlib.Path, help="its translation, line by line")
     arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
-    arguments.add_argument(
-        "--average", type=int, help="checkpoints averaged (default: the run's config)"
-    )
+    command.add_checkpoints(arguments)
     arguments.add_argument("--output", type=pathlib.Path, help="a file for the translations")
     arguments.add_argument("--baseline", type=pathlib.Path, help="other translations to compare")
     command.add_cache_dir(arguments)

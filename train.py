@@ -22,7 +22,7 @@ import jax
 from experiment import command, training
 from experiment.analysis.runs import build_evaluator
 from experiment.config_files import load_config
-from experiment.data import TrainingData, Vocabulary, in_the_order_of, prepare_training_data
+from experiment.data import TrainingData, in_the_order_of, prepare_training_data
 from model.transformer import Transformer
 
 
@@ -34,6 +34,9 @@ def main(argv: list[str]) -> None:
     arguments.add_argument("--config", default=str(default), help=config_help)
     arguments.add_argument("--workdir", type=pathlib.Path, help="default: runs/NAME_OF_CONFIG")
     arguments.add_argument("--seeds", type=int, default=1, help="so many, from config.seed on")
+    arguments.add_argument(
+        "--finetune_from", type=pathlib.Path, help="start anew, with the parameters of this run"
+    )
     command.add_cache_dir(arguments)
     flags, overrides = arguments.parse_known_args(argv)
     progress, cache_dir = training.Progress(), flags.cache_dir.expanduser()
@@ -44,24 +47,19 @@ def main(argv: list[str]) -> None:
         runs = training.runs_of(folder, config, flags.seeds)
         results = {run.name: found for run in runs if (found := run.results())}
         left = [run for run in runs if run.name not in results]
+        origin = training.origin_of(runs, flags.finetune_from)
         for run in runs:
             if run.name in results:
                 progress.say(f"{run.workdir.path} is finished{'.' if left else ':'}")
         if left:
             placement = training.Placement(jax.local_devices())
             placement.check_rows(config.train.tokens_per_batch // config.longest_row)
-            paths = [run.workdir.vocabulary for run in runs if run.workdir.vocabulary.exists()]
-            known = Vocabulary.load(paths[0]) if paths else None
+            known = training.known_vocabulary(runs, origin)
             data = prepare_training_data(config, cache_dir, progress.say, vocabulary=known)
             training.use_compilation_cache(cache_dir)
-    try:
-        if left:
-            results |= train(runs, data, placement, progress)
-    except training.Preempted as preempted:
-        progress.say(f"{preempted}; the same command goes on from there.")
-        raise SystemExit(command.PREEMPTED) from None
-    except training.Diverged as error:
-        command.fail(str(error), command.NOT_FINITE)
+    if left:
+        with command.machine_errors(), training.locked_all(left, progress.say):
+            results |= train(runs, data, placement, progress, origin)
     in_order = {run.name: results[run.name] for run in runs}
     print(json.dumps(in_order if flags.seeds > 1 else results[runs[0].name], indent=2))
 
@@ -71,6 +69,7 @@ def train(
     data: TrainingData,
     placement: training.Placement,
     progress: training.Progress,
+    origin: training.Origin | None,
 ) -> dict[str, Any]:
     """Trains to the end; leaves the scores of the test split in each workdir, and returns them."""
     config = runs[0].config  # that of all, except for the seed
@@ -84,16 +83,18 @@ def train(
     )
     loss_fn = training.loss_of(model, config.train.label_smoothing)
     step_fn = functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
-    init = jax.jit(functools.partial(training.init_state, model, optimizer))
+    fresh = jax.jit(functools.partial(training.init_state, model, optimizer))
+    init = training.init_from(origin, fresh) if origin else fresh
     ordered = {run.name: in_the_order_of(run.config, data) for run in runs[1:]}
     ordered[runs[0].name] = data
     groups = training.grouped(runs, ordered, placement, progress.say)
     compiled = functools.cache(functools.partial(placement.compile_train_step, step_fn))
 
     def train_group(group: Sequence[training.PlannedRun]) -> dict[str, Any]:
-        with command.user_errors():
-            members = training.open_members(group, ordered, init, evaluate, progress)
         with contextlib.ExitStack() as closing:
+            stop = closing.enter_context(training.StopRequest(progress.say))
+            with command.user_errors():
+                members = training.open_members(group, ordered, init, evaluate, progress, origin)
             for member in members:
                 closing.callback(member.close)
             loop = training.Loop(
@@ -101,11 +102,14 @@ def train(
                 placement=placement,
                 config=config.train,
                 members=members,
+                stop=stop,
             )
             loop.run_to_end(training.batches_after(loop.step, group, ordered))
             pairs = data.corpus.pairs(config.evaluation.test_split)[:]
-            score = functools.partial(training.finish, evaluator=evaluator, pairs=pairs)
-            return {member.name: score(member, config=config.evaluation) for member in members}
+            return {
+                member.name: training.finish(member, evaluator, pairs, config, stop)
+                for member in members
+            }
 
     return training.train_in_turn(groups, train_group, progress.say)
 

@@ -35,10 +35,10 @@ def main(argv: list[str]) -> None:
     flags = parse(argv)
     progress = training.Progress()
     with command.user_errors():
-        command.check_positive(flags, "average", "beam_size", "n_best")
+        command.check_positive(flags, "average", "step", "beam_size", "n_best")
         if sys.stdin is None:
             raise ValueError("Standard input is closed; the lines to translate come from there.")
-        run = runs.load(flags.workdir, average=flags.average)
+        run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         decode = changed_decode(run.config.decode, flags)
         training.use_compilation_cache(flags.cache_dir)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -67,9 +67,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument("--length_penalty", type=float, help="default: the run's config")
     arguments.add_argument("--n_best", type=int, default=1, help="translations a line")
     arguments.add_argument("--scores", action="store_true", help="score and tab before each")
-    arguments.add_argument(
-        "--average", type=int, help="checkpoints averaged (default: the run's config)"
-    )
+    command.add_checkpoints(arguments)
     command.add_cache_dir(arguments)
     return arguments.parse_args(argv)
 

@@ -60,6 +60,9 @@ def get_config() -> ConfigDict:
             "evaluate_every": 5_000,
             "save_every": 1_500,  # about the paper's ten minutes, at its 0.4 s a step
             "keep_checkpoints": 10,
+            "keep_every": 0,
+            "keep_best": 0,
+            "max_skipped_in_a_row": 10,
         }
     )
     config.decode = ConfigDict(

@@ -5,6 +5,9 @@
 | 0         | done                                                           |
 | 1         | a fault of the program, with its traceback                     |
 | 2         | bad input, with one line that says what and what to do instead |
+| 3         | another process is writing in the workdir                      |
+| 4         | there are checkpoints, and all of them are damaged             |
+| 5         | the machine failed: disk full, folder gone or read-only        |
 | 6         | the loss is not finite any more, of one seed at least          |
 | 42        | asked to stop; saved, and resumable by the same command        |
 | 130       | interrupted where there was nothing to save                    |
@@ -19,16 +22,18 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+from experiment.errors import Failure, MachineFailed
+
 BAD_INPUT = 2
-NOT_FINITE = 6
 PREEMPTED = 42
 INTERRUPTED = 130
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Ends the command with one line on standard error."""
+    """Ends the command with one line on standard error; having been asked to is no error."""
     clear = "\r\033[K" if sys.stderr.isatty() else ""  # a progress line may stand there
-    print(f"{clear}error: {' '.join(message.splitlines())}", file=sys.stderr)
+    kind = "" if code == PREEMPTED else "error: "
+    print(f"{clear}{kind}{' '.join(message.splitlines())}", file=sys.stderr)
     raise SystemExit(code)
 
 
@@ -36,7 +41,8 @@ def fail(message: str, code: int) -> NoReturn:
 def user_errors() -> Iterator[None]:
     """Inside, a ValueError or a file that cannot be used is the user's: one line, exit code 2."""
     try:
-        yield
+        with failures():
+            yield
     except BrokenPipeError:
         raise  # nobody's error; see `run`
     except ValueError as error:
@@ -44,6 +50,32 @@ def user_errors() -> Iterator[None]:
     except OSError as error:
         named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         fail(named, BAD_INPUT)
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """Inside, what ends a command before its end is one line, with the exit code of its kind."""
+    try:
+        yield
+    except Failure as failure:
+        fail(str(failure), failure.exit_code)
+
+
+@contextlib.contextmanager
+def machine_errors() -> Iterator[None]:
+    """Inside, a file that cannot be used is the machine's failure: it could be, until now."""
+    try:
+        with failures():
+            yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        fail(
+            f"{named}. What was saved before is whole; once this is mended, the same command goes "
+            "on from there.",
+            MachineFailed.exit_code,
+        )
 
 
 def run(main: Callable[[list[str]], None]) -> NoReturn:
@@ -77,6 +109,15 @@ def check_positive(flags: argparse.Namespace, *names: str) -> None:
         value = getattr(flags, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name}={value} must be at least 1.")
+
+
+def add_checkpoints(arguments: argparse.ArgumentParser) -> None:
+    """Adds `--average` and `--step`, one of which says which parameters of a run are taken."""
+    which = arguments.add_mutually_exclusive_group()
+    which.add_argument(
+        "--average", type=int, help="checkpoints averaged (default: the run's config)"
+    )
+    which.add_argument("--step", type=int, help="take the checkpoint of this step alone")
 
 
 def add_cache_dir(arguments: argparse.ArgumentParser) -> None:

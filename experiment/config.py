@@ -83,7 +83,11 @@ class TrainConfig:
     log_every: int  # steps
     evaluate_every: int  # steps
     save_every: int  # steps
-    keep_checkpoints: int  # the newest are kept
+    keep_checkpoints: int  # the newest are kept, at least two
+    keep_every: int = 0  # steps; checkpoints at multiples of it are kept for good; 0: none
+    keep_best: int = 0  # so many of the lowest validation loss are kept
+    # Updates that are not finite are left out; more than so many one after another stop the run.
+    max_skipped_in_a_row: int = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +130,9 @@ class ExperimentConfig:
         _require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
         _check_data(self.data)
         self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
-        _check_positive("train", self.train, except_for=("label_smoothing",))
+        may_be_zero = ("label_smoothing", "keep_every", "keep_best", "max_skipped_in_a_row")
+        _check_positive("train", self.train, except_for=may_be_zero)
+        _check_retention(self.train)
         for name in ("adam_b1", "adam_b2"):
             value = getattr(self.train, name)
             _require(value < 1, f"train.{name}={value} must be less than 1.")
@@ -295,6 +301,20 @@ def _check_positive(section: str, config: Any, *, except_for: tuple[str, ...]) -
             _require(value >= 0, f"{section}.{field.name}={value} must be at least 0.")
         else:
             _require(value > 0, f"{section}.{field.name}={value} must be greater than 0.")
+
+
+def _check_retention(train: TrainConfig) -> None:
+    """Refuses to keep steps that are not saved."""
+    _require(
+        train.keep_every % train.save_every == 0,
+        f"train.keep_every={train.keep_every} must be a multiple of train.save_every="
+        f"{train.save_every}.",
+    )
+    _require(
+        not train.keep_best or train.evaluate_every % train.save_every == 0,
+        f"train.evaluate_every={train.evaluate_every} must be a multiple of train.save_every="
+        f"{train.save_every}, as train.keep_best={train.keep_best}: what is scored must be saved.",
+    )
 
 
 def _require(condition: bool, message: str) -> None:

@@ -26,10 +26,12 @@ def of(names: str) -> frozenset[str]:
 
 
 CONFIG, CONFIG_FILES = "experiment/config.py", "experiment/config_files.py"
-CHECKPOINT = "experiment/training/checkpoint/__init__.py"
+STORAGE = "experiment/training/checkpoint/storage.py"
+ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
 SYSTEMS = "model/transformer model/baselines model/decoding"
-INNER = f"configs {SYSTEMS} {CONFIG} experiment/data experiment/training experiment/evaluation"
+INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"
+INNER += " experiment/data experiment/training experiment/evaluation"
 ALL = f"{INNER} {CONFIG_FILES} model experiment experiment/command.py launch"
 ALL += " experiment/analysis experiment/sweep"
 
@@ -47,12 +49,15 @@ ROOMS: Mapping[str, Room] = {
     CONFIG: Room(of("model/transformer model/baselines"), packages=of("")),
     CONFIG_FILES: Room(of(CONFIG), packages=of("absl ml_collections")),
     "experiment/data": Room(of(CONFIG), never=of("flax jax jaxlib optax orbax")),
-    "experiment/training": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
-    CHECKPOINT_COMMAND: Room(of("experiment/command.py experiment/training"), packages=of("")),
+    "experiment/training": Room(of(f"{CONFIG} {ERRORS} experiment/data {SYSTEMS}")),
+    CHECKPOINT_COMMAND: Room(
+        of(f"experiment/command.py {ERRORS} experiment/training"), packages=of("")
+    ),
     "experiment/evaluation": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     "experiment/analysis": Room(of(INNER)),
     "experiment/sweep": Room(of(f"{INNER} {CONFIG_FILES}")),
-    "experiment/command.py": Room(of(CONFIG)),
+    "experiment/command.py": Room(of(f"{CONFIG} {ERRORS}")),
+    ERRORS: Room(packages=of("")),
     "launch": Room(of(INNER)),
     "benchmarks": Room(of(f"{ALL} scripts")),
     "scripts": Room(of(ALL)),
@@ -64,7 +69,7 @@ SCRIPTS = ("train.py", "translate.py", "evaluate.py", "sweep.py")
 # Names that appear in these places, in tests and in benchmarks, and nowhere else.
 ONLY_IN = {
     "ml_collections": of(f"configs {CONFIG_FILES}"),
-    "orbax": of(CHECKPOINT),
+    "orbax": of(STORAGE),
     "pmap": of("experiment/training/parallel.py"),
 }
 
@@ -255,7 +260,7 @@ def test_script_is_short(script):
         (
             "experiment/training/loop.py",
             "from orbax import checkpoint\n",
-            f"experiment/training/loop.py:1: orbax belongs in {CHECKPOINT}",
+            f"experiment/training/loop.py:1: orbax belongs in {STORAGE}",
         ),
         (
             "experiment/training/averaging.py",
@@ -303,7 +308,7 @@ def test_checker_reports_a_forbidden_import(path, source, found):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        (CHECKPOINT, "import orbax.checkpoint as ocp"),
+        (STORAGE, "import orbax.checkpoint as ocp"),
         ("experiment/training/step.py", "from . import loss\nfrom ..data import Batch"),
         ("experiment/config.py", "from model.transformer import TransformerConfig"),
         ("configs/big.py", "from configs import base\nfrom ml_collections import ConfigDict"),

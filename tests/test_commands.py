@@ -133,7 +133,7 @@ def test_training_leaves_what_is_promised(place, trained):
         "translations.txt",
         "vocabulary.model",
     ]
-    steps = sorted(int(path.name) for path in (place / "run" / "checkpoints").iterdir())
+    steps = sorted(int(path.name) for path in (place / "run" / "checkpoints").glob("[0-9]*"))
     assert steps == [240, 280, 300]
 
 
@@ -624,7 +624,7 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
         (
             evaluate,
             [f"--baseline={ROOT / 'translate.py'}"],
-            f"--baseline={ROOT / 'translate.py'} must have one line a sentence: it has 118, and "
+            f"--baseline={ROOT / 'translate.py'} must have one line a sentence: it has 116, and "
             "there are 4 sentences.",
         ),
         (

@@ -1,8 +1,10 @@
 """A run, loaded by the name of its folder: its config, vocabulary, model, parameters, metrics."""
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -54,31 +56,38 @@ class Run:
         return build_evaluator(self.config, self.model, self.vocabulary, decode)
 
 
-def load(path: str | pathlib.Path, *, average: int | None = None) -> Run:
+def load(
+    path: str | pathlib.Path,
+    *,
+    average: int | None = None,
+    step: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
     """Returns the run in the folder `path`, with the mean of its `average` newest checkpoints.
 
-    None averages as many as the run's own results do, or as there are so far.
+    None averages as many as the run's own results do, or as there are so far. With `step` it is
+    that one checkpoint instead. Damaged checkpoints are left out, and `say` is told.
 
     Raises:
-      ValueError: if there is no run, or no checkpoint of it yet.
+      ValueError: if there is no run, no checkpoint of it yet, or fewer than asked for.
+      NoGoodCheckpoint: if there are checkpoints and all of them, or that of `step`, are damaged.
     """
     workdir = Workdir(pathlib.Path(path))
     config: ExperimentConfig = from_mapping(ExperimentConfig, workdir.read_config())
     if not workdir.checkpoints.is_dir():
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
-    checkpoints = Checkpoints(workdir.checkpoints)
-    there = checkpoints.steps()
-    if not there:
-        raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
-    if average is not None and average > len(there):
-        raise ValueError(f"{workdir.path} has {len(there)} checkpoints, not --average={average}.")
-    steps = there[-(average or config.evaluation.average_checkpoints) :]
     vocabulary = Vocabulary.load(workdir.vocabulary)
     model = Transformer(config.model.transformer(vocabulary.size))
     abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
-    params = checkpoints.average_params(steps, abstract)
-    record = checkpoints.record(steps[-1])
-    checkpoints.close()
+    with contextlib.closing(Checkpoints(workdir.checkpoints, say=say)) as checkpoints:
+        if step is not None:
+            params, steps = checkpoints.only(step, abstract), [step]
+        else:
+            count = average or config.evaluation.average_checkpoints
+            params, steps = checkpoints.mean(count, abstract, save_every=config.train.save_every)
+        record = checkpoints.record(steps[-1])
+    if average is not None and average > len(steps):
+        raise ValueError(f"{workdir.path} has {len(steps)} checkpoints, not --average={average}.")
     steps = averaged_steps(record, steps)
     return Run(workdir, config, vocabulary, model, params, tuple(steps), record["fingerprint"])
 

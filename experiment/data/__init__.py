@@ -5,7 +5,7 @@ Example:
     for batch in training_batches(data.train, data.plan, start_step=0, num_steps=1_000): ...
 """
 
-from experiment.data.atomic import new_folder
+from experiment.data.atomic import new_folder, sync, write_file
 from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packed_plan
 from experiment.data.corpora import (
     Corpus,
@@ -74,6 +74,8 @@ __all__ = [
     "prepare_vocabulary",
     "read_lines",
     "read_pairs",
+    "sync",
     "train_vocabulary",
     "training_batches",
+    "write_file",
 ]

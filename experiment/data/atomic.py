@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, whatever kills the process writing them."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import platform
@@ -19,9 +20,23 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        sync(path.parent)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
+
+
+def sync(path: pathlib.Path) -> None:
+    """Returns when a file, or the names in a folder, are where a power cut leaves them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise  # some file systems cannot, and keep what they are given
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -1,15 +1,17 @@
 """Sections 5 and 5.1 to 5.4: from batches to parameters, and never losing them."""
 
 from experiment.training.averaging import average_run
-from experiment.training.checkpoint import Checkpoints, averaged_steps
+from experiment.training.checkpoint import Checkpoints, Damaged, Retention, averaged_steps, seal
 from experiment.training.clock import Clock
 from experiment.training.compilation import use_compilation_cache
 from experiment.training.finish import finish
+from experiment.training.lock import locked, locked_all
 from experiment.training.loop import Loop
 from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
 from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
+from experiment.training.origin import Origin, init_from, known_vocabulary, origin_of
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
@@ -51,7 +53,11 @@ __all__ = [
     "OpenRun",
     "Placement",
     "finish",
+    "init_from",
+    "known_vocabulary",
     "open_run",
+    "Origin",
+    "origin_of",
     "use_compilation_cache",
     # Several runs as one.
     "PlannedRun",
@@ -64,10 +70,12 @@ __all__ = [
     "train_in_turn",
     # What a run leaves behind, and how it ends.
     "Checkpoints",
+    "Damaged",
     "Diverged",
     "MetricsLog",
     "Preempted",
     "Progress",
+    "Retention",
     "StopRequest",
     "Workdir",
     "average_run",
@@ -76,7 +84,10 @@ __all__ = [
     "default_workdir",
     "duration",
     "flatten",
+    "locked",
+    "locked_all",
     "read_metrics",
+    "seal",
     "write_json",
     "write_lines",
 ]

@@ -4,19 +4,22 @@ import contextlib
 import functools
 import pathlib
 import shutil
+from collections.abc import Callable
 
 import jax
 
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import Vocabulary, new_folder
-from experiment.training.checkpoint import Checkpoints, averaged_steps
+from experiment.training.checkpoint import Checkpoints, Retention, averaged_steps
 from experiment.training.state import init_params
 from experiment.training.workdir import Workdir
 from model.transformer import Transformer
 
 
-def average_run(workdir: Workdir, *, last: int, to: pathlib.Path) -> list[int]:
-    """Returns the steps of the newest `last` checkpoints, the mean of which is the run in `to`.
+def average_run(
+    workdir: Workdir, *, last: int, to: pathlib.Path, say: Callable[[str], None]
+) -> list[int]:
+    """Returns the steps of the newest `last` good checkpoints, whose mean is the run in `to`.
 
     `to` appears whole or not at all: config.json, vocabulary.model, and one checkpoint that has
     parameters, the record of the newest step, and there the steps it is the mean of.
@@ -30,20 +33,18 @@ def average_run(workdir: Workdir, *, last: int, to: pathlib.Path) -> list[int]:
         raise ValueError(f"--to={to} must be a new folder; there is something. Name another.")
     if not workdir.checkpoints.is_dir():
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
-    with contextlib.closing(Checkpoints(workdir.checkpoints)) as checkpoints:
-        there = checkpoints.steps()
-        if last > len(there):
-            raise ValueError(f"{workdir.path} has {len(there)} checkpoints, not --last={last}.")
-        steps = there[-last:]
+    with contextlib.closing(Checkpoints(workdir.checkpoints, say=say)) as checkpoints:
         model = Transformer(config.model.transformer(Vocabulary.load(workdir.vocabulary).size))
         abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
-        params = checkpoints.average_params(steps, abstract)
+        params, steps = checkpoints.mean(last, abstract, save_every=config.train.save_every)
+        if len(steps) < last:
+            raise ValueError(f"{workdir.path} has {len(steps)} checkpoints, not --last={last}.")
         record = checkpoints.record(steps[-1])
     steps = averaged_steps(record, steps)
     with new_folder(average.path) as folder:
-        written = Workdir(folder)
+        written, alone = Workdir(folder), Retention(newest=1)
         shutil.copyfile(workdir.config, written.config)
         shutil.copyfile(workdir.vocabulary, written.vocabulary)
-        with contextlib.closing(Checkpoints(written.checkpoints, keep=1)) as checkpoints:
+        with contextlib.closing(Checkpoints(written.checkpoints, retention=alone)) as checkpoints:
             checkpoints.save_mean(params, steps, record)
     return steps

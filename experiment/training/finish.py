@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from experiment.config import EvaluationConfig
+from experiment.config import ExperimentConfig
 from experiment.training.member import Member
 from experiment.training.state import num_params
+from experiment.training.stopping import Preempted, StopRequest
 from experiment.training.workdir import write_json, write_lines
 
 SAMPLES = 4
@@ -26,25 +27,41 @@ class Evaluator(Protocol):
 
 
 def finish(
-    member: Member, evaluator: Evaluator, pairs: Sequence[tuple[str, str]], config: EvaluationConfig
+    member: Member,
+    evaluator: Evaluator,
+    pairs: Sequence[tuple[str, str]],
+    config: ExperimentConfig,
+    stop: StopRequest,
 ) -> dict[str, Any]:
-    """Returns the results of a run that has taken its last step, and leaves them in its workdir."""
-    run = member.run
-    steps = run.checkpoints.steps()[-config.average_checkpoints :]
+    """Returns the results of a run that has taken its last step, and leaves them in its workdir.
+
+    Raises:
+      Preempted: when asked to stop; the scoring is made up for when the run goes on.
+      NoGoodCheckpoint: if all its checkpoints were damaged meanwhile.
+    """
+
+    def show(done: int, total: int) -> None:
+        if stop.asked:
+            raise Preempted(
+                "stopped while scoring; the training is saved, and the same command scores it."
+            )
+        member.progress.update(f"translated {done:,} of {total:,}")
+
+    run, split = member.run, config.evaluation.test_split
+    params, steps = run.checkpoints.mean(
+        config.evaluation.average_checkpoints,
+        run.state.params,
+        save_every=config.train.save_every,
+    )
     member.progress.say(
-        f"{member.name}: scoring {config.test_split} ({len(pairs):,} pairs) with "
+        f"{member.name}: scoring {split} ({len(pairs):,} pairs) with "
         + (f"the mean of {len(steps)} checkpoints" if len(steps) > 1 else f"step {steps[0]:,}")
     )
     train_seconds = run.clock.seconds()
-    params = run.checkpoints.average_params(steps, run.state.params)
-    scores, translations = evaluator.score(
-        params,
-        pairs,
-        progress=lambda done, total: member.progress.update(f"translated {done:,} of {total:,}"),
-    )
+    scores, translations = evaluator.score(params, pairs, progress=show)
     results = {
         **scores,
-        "split": config.test_split,
+        "split": split,
         "sentences": len(pairs),
         "step": run.step,
         "averaged_steps": steps,
@@ -53,7 +70,9 @@ def finish(
         "trained_together": member.together,
         "target_tokens": run.target_tokens,
         "target_tokens_per_second": run.target_tokens / train_seconds["training"],
+        "skipped_updates": run.skipped_updates,
         "num_params": num_params(params),
+        "checkpoint": run.checkpoints.digest(steps[-1]),
         "commit": run.record["commit"],
     }
     # The results come last: where they are, the run is finished.

@@ -35,10 +35,11 @@ class Loop:
         placement: Placement,
         config: TrainConfig,
         members: Sequence[Member],
+        stop: StopRequest,
     ) -> None:
         """`step_fn` is compiled by `placement` for so many members; all of them are at one step."""
         self.config, self.members, self.progress = config, list(members), members[0].progress
-        self._step_fn, self._placement = step_fn, placement
+        self._step_fn, self._placement, self.stop = step_fn, placement, stop
         self._rng = stacked([member.rng for member in members])
         self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
@@ -54,42 +55,48 @@ class Loop:
 
         Raises:
           Preempted: when asked to stop; the state is saved.
-          Diverged: if a loss is not finite; the checkpoints before are intact.
+          Diverged: if too many updates in a row had to be left out; the checkpoints are intact.
+          MachineFailed: if a checkpoint cannot be written; those before are intact.
         """
         self.progress.say(self._headline())
-        with StopRequest(self.progress.say) as stop:
-            if self.step:
-                self._evaluate_if_due(stop)  # it may have been saved and stopped before its scoring
-            for batch in batches:
-                self._update(batch)
-                if self._is_due(self.config.log_every):
-                    self._log()
-                if self._is_due(self.config.save_every) or stop.asked:
-                    self._save()
-                self._evaluate_if_due(stop)
+        if self.step:
+            self._evaluate_if_due()  # it may have been saved and stopped before its scoring
+        for batch in self.progress.while_waiting("the next batch", batches):
+            self._update(batch)
+            if self._is_due(self.config.log_every):
+                self._log()
+            if self._is_due(self.config.save_every) or self.stop.asked:
+                self._save()
+            self._evaluate_if_due()
+        self._wait_for_checkpoints()
         for member in self.members:
-            member.run.checkpoints.wait()
             member.run.clock.stop()
 
     def _is_due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.config.num_steps
 
-    def _evaluate_if_due(self, stop: StopRequest) -> None:
+    def _evaluate_if_due(self) -> None:
         """Evaluates unless asked to stop; then, or when asked meanwhile, saves and leaves."""
 
         def progress(done: int, total: int) -> None:
-            if stop.asked:
+            if self.stop.asked:
                 raise _StoppedWhileEvaluating
             self.progress.update(f"step {self.step:,}: translated {done:,} of {total:,}")
 
         with contextlib.suppress(_StoppedWhileEvaluating):
-            if self._is_due(self.config.evaluate_every) and not stop.asked:
+            if self._is_due(self.config.evaluate_every) and not self.stop.asked:
                 self._evaluate(progress)
-        if stop.asked:
+        if self.stop.asked:
             self._save()
-            for member in self.members:
+            self._wait_for_checkpoints()
+            raise Preempted(
+                f"stopped and saved after step {self.step:,}; the same command goes on from there."
+            )
+
+    def _wait_for_checkpoints(self) -> None:
+        for member in self.members:
+            with self.progress.waiting(f"the checkpoint of step {self.step:,}"):
                 member.run.checkpoints.wait()
-            raise Preempted(f"stopped and saved after step {self.step:,}")
 
     def _update(self, batch: Batch) -> None:
         placed = self._placement.place_batch(batch)
@@ -106,36 +113,47 @@ class Loop:
         self._unfetched.append(metrics)
         for member in self.members:
             member.run.step += 1
-        jax.block_until_ready(self._unfetched[-1 - STEPS_AHEAD :][0])
+        with self.progress.waiting(f"the devices to take step {self.step:,}"):
+            jax.block_until_ready(self._unfetched[-1 - STEPS_AHEAD :][0])
 
     def _fetch_metrics(self) -> None:
         """Waits for the steps taken so far; every member keeps what it measured in them."""
-        for metrics in self._placement.fetch(self._unfetched):
+        first = self.step - len(self._unfetched) + 1
+        for step, metrics in enumerate(self._placement.fetch(self._unfetched), first):
             for member, own in zip(self.members, self._unstacked(metrics), strict=True):
-                member.keep(own)
+                member.keep(step, own)
+            self._check_some_update(step)
         self._unfetched.clear()
-        # Before anything is logged or saved: a checkpoint never holds what cannot be trained on.
-        if diverged := [member for member in self.members if not member.is_finite()]:
+
+    def _check_some_update(self, step: int) -> None:
+        most = self.config.max_skipped_in_a_row
+        if diverged := [each for each in self.members if each.run.skipped_in_a_row > most]:
             names = [member.name for member in diverged]
             raise Diverged(
                 names,
-                f"{', '.join(names)}: The loss or its gradient is not finite within the "
-                f"{len(diverged[0].run.since_log)} steps up to {self.step}. The checkpoints before "
-                "are intact. Lower train.learning_rate_scale or raise train.warmup_steps, in "
-                "another --workdir.",
+                f"{', '.join(names)}: The loss or its gradient is not finite, in more than "
+                f"train.max_skipped_in_a_row={most} steps in a row up to {step}. The checkpoints "
+                "before are intact. Lower train.learning_rate_scale or raise train.warmup_steps, "
+                "in another --workdir.",
             )
 
     def _log(self) -> None:
         self._fetch_metrics()
+        for member in self.members:
+            member.run.checkpoints.check()
         lines = [member.log() for member in self.members]
         rate = sum(line["target_tokens_per_second"] for line in lines)
-        loss, nll = (statistics.fmean(line[name] for line in lines) for name in ("loss", "nll"))
+        means = "  ".join(
+            f"{name} {statistics.fmean(found):.3f}"
+            for name in ("loss", "nll")
+            if (found := [line[name] for line in lines if name in line])
+        )
         clock = self.members[0].run.clock.seconds()
         left = (
             (clock["total"] - clock["compiling"]) / self.step * (self.config.num_steps - self.step)
         )
         self.progress.update(
-            f"step {self.step:,}/{self.config.num_steps:,}  loss {loss:.3f}  nll {nll:.3f}  "
+            f"step {self.step:,}/{self.config.num_steps:,}  {means}  "
             f"{rate:,.0f} target tokens/s  "
             f"{duration(clock['total'])} gone, {duration(left)} left"
         )

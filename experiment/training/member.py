@@ -1,21 +1,23 @@
 """One run of those a loop trains: what it measures, and where that is written."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from experiment.errors import NotFinite
 from experiment.training.progress import Progress
 from experiment.training.start import OpenRun
 from experiment.training.state import TrainState
 
 MEANS = ("loss", "nll", "gradient_norm")
+_NAMED_PAIRS = 8
 
 
-class Diverged(FloatingPointError):
-    """What was measured cannot be trained on; `names` are the members it is of."""
+class Diverged(NotFinite):
+    """Update after update could not be applied; `names` are the members it is of."""
 
     def __init__(self, names: list[str], message: str) -> None:
         super().__init__(message)
@@ -35,6 +37,7 @@ class Member:
     evaluate: Callable[..., dict[str, Any]]
     progress: Progress
     together: int = 1  # members of its loop, itself among them
+    pairs_of: Callable[[int], Sequence[int]] = lambda step: ()  # the training pairs of a batch
 
     def __post_init__(self) -> None:
         self._logged = (self.run.target_tokens, self.run.clock.seconds()["training"])
@@ -44,23 +47,38 @@ class Member:
         """What it is called beside the others."""
         return self.run.workdir.path.name
 
-    def keep(self, metrics: dict[str, Any]) -> None:
-        """Keeps what one step measured until it is logged."""
+    def keep(self, step: int, metrics: dict[str, Any]) -> None:
+        """Keeps what the step measured until it is logged; says if its update was left out."""
         values = {name: float(value) for name, value in metrics.items()}
-        self.run.since_log.append(values)
         self.run.target_tokens += int(values["target_tokens"])
-
-    def is_finite(self) -> bool:
-        """Returns whether every loss and gradient that is kept can be trained on."""
-        return all(np.isfinite(metrics[name]) for metrics in self.run.since_log for name in MEANS)
+        if values.pop("skipped"):
+            self.run.skipped_updates += 1
+            self.run.skipped_in_a_row += 1
+            pairs = self.pairs_of(step)
+            named = ", ".join(f"{pair:,}" for pair in pairs[:_NAMED_PAIRS])
+            more = f" and {len(pairs) - _NAMED_PAIRS:,} more" * (len(pairs) > _NAMED_PAIRS)
+            self.progress.say(
+                f"{self.name}: step {step:,}: the loss or its gradient is not finite; its update "
+                f"is left out ({self.run.skipped_in_a_row} in a row). Its batch is the training "
+                f"pairs {named}{more}."
+            )
+        else:
+            self.run.skipped_in_a_row = 0
+            self.run.since_log.append(values)
 
     def log(self) -> dict[str, float]:
-        """Writes the means over what is kept, by target token, and the rate; returns them."""
-        tokens = [metrics["target_tokens"] for metrics in self.run.since_log]
+        """Writes the means over what is kept, by target token, and the rate; returns them.
+
+        There are no means where every update was left out.
+        """
+        kept = self.run.since_log
+        tokens = [metrics["target_tokens"] for metrics in kept]
         line = {
-            name: float(np.average([step[name] for step in self.run.since_log], weights=tokens))
+            name: float(np.average([step[name] for step in kept], weights=tokens))
             for name in MEANS
+            if kept
         }
+        line["skipped_updates"] = float(self.run.skipped_updates)
         clock = self.run.clock.seconds()
         now = (self.run.target_tokens, clock["training"])
         line["target_tokens_per_second"] = (now[0] - self._logged[0]) / (now[1] - self._logged[1])
@@ -84,9 +102,13 @@ class Member:
         progress = {
             "since_log": list(self.run.since_log),  # it is written while the loop goes on
             "target_tokens": self.run.target_tokens,
+            "skipped_updates": self.run.skipped_updates,
+            "skipped_in_a_row": self.run.skipped_in_a_row,
             "seconds": self.run.clock.seconds(),
         }
-        self.run.checkpoints.save(state, {**self.run.record, **progress})
+        self.run.log.sync()
+        record = {**self.run.record, **progress}
+        self.run.checkpoints.save(state, record, self.run.log.losses())
 
     def close(self) -> None:
         """Waits for what is being saved, then lets go of the workdir."""

@@ -1,6 +1,7 @@
 """Metrics on disk: `metrics.jsonl` and TensorBoard events, one line a logged step."""
 
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -12,7 +13,9 @@ class MetricsLog:
 
     def __init__(self, path: pathlib.Path, *, step: int) -> None:
         """Opens `path` to go on after `step`; TensorBoard events lie in the same folder."""
-        self._seen = {(line["kind"], line["step"]) for line in _keep_until(path, step)}
+        lines = _keep_until(path, step)
+        self._seen = {(line["kind"], line["step"]) for line in lines}
+        self._losses = {line["step"]: line["nll"] for line in lines if _is_scored(line)}
         self._file = path.open("a")
         self._events = SummaryWriter(
             str(path.parent / "tensorboard"), purge_step=step + 1 if step else None
@@ -20,8 +23,11 @@ class MetricsLog:
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
         """Logs what was measured after `step` updates; `kind` is "train", "validation", ..."""
-        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        line = {"kind": kind, "step": step, **values}
+        self._file.write(json.dumps(line) + "\n")
         self._file.flush()
+        if _is_scored(line):
+            self._losses[step] = line["nll"]
         for name, value in values.items():
             if isinstance(value, int | float):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
@@ -29,6 +35,14 @@ class MetricsLog:
     def has(self, kind: str, step: int) -> bool:
         """Returns whether there was a line of that kind and step when the log was opened."""
         return (kind, step) in self._seen
+
+    def losses(self) -> dict[int, float]:
+        """Returns the validation loss, in nats a token, of every step that was scored so far."""
+        return dict(self._losses)
+
+    def sync(self) -> None:
+        """Returns when all that was written is where a power cut leaves it."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Flushes and closes both."""
@@ -39,6 +53,10 @@ class MetricsLog:
 def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the logged lines, in order."""
     return [json.loads(line) for line in path.read_text().split("\n") if line]
+
+
+def _is_scored(line: dict[str, Any]) -> bool:
+    return line["kind"] == "validation" and "nll" in line
 
 
 def _keep_until(path: pathlib.Path, step: int) -> list[dict[str, Any]]:

@@ -1,9 +1,18 @@
 """What a person who waits is told, on standard error."""
 
+import contextlib
 import math
 import sys
+import threading
 import time
-from typing import TextIO
+from collections.abc import Iterable, Iterator
+from typing import TextIO, TypeVar
+
+T = TypeVar("T")
+
+# A wait that takes longer is named, and again now and then.
+PATIENCE_SECONDS = 10.0
+_SECONDS_BETWEEN_REMARKS = 60.0
 
 
 class Progress:
@@ -16,6 +25,8 @@ class Progress:
         self._every_seconds = every_seconds
         self._last_update = -math.inf
         self._open = False
+        self._waits: tuple[str, float] | None = None  # for what, since when
+        self._watcher: threading.Thread | None = None
 
     def say(self, message: str) -> None:
         """Writes a line that stays."""
@@ -36,6 +47,39 @@ class Progress:
         """Writes what the user waits for now, such as a compilation: in a log too, every time."""
         self._last_update = -math.inf
         self.update(f"{what} ...")
+
+    @contextlib.contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Says what the block waits for, should it take longer than PATIENCE_SECONDS."""
+        before, self._waits = self._waits, (what, time.monotonic())
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, daemon=True)
+            self._watcher.start()
+        try:
+            yield
+        finally:
+            self._waits = before
+
+    def while_waiting(self, what: str, items: Iterable[T]) -> Iterator[T]:
+        """Yields `items`; while the next one does not come, says that it waits for `what`."""
+        iterator, end = iter(items), object()
+        while True:
+            with self.waiting(what):
+                item = next(iterator, end)
+            if item is end:
+                return
+            yield item  # type: ignore[misc]
+
+    def _watch(self) -> None:
+        said = -math.inf
+        while True:
+            time.sleep(PATIENCE_SECONDS / 10)
+            waits, now = self._waits, time.monotonic()
+            if waits is None or now - waits[1] < PATIENCE_SECONDS:
+                continue
+            if said < waits[1] or now - said >= _SECONDS_BETWEEN_REMARKS:
+                said = now
+                self.say(f"waiting for {waits[0]}, {duration(now - waits[1])} so far ...")
 
     def clear(self) -> None:
         """Takes away the line that the next one would have replaced."""

@@ -1,5 +1,6 @@
 """Several seeds of one config: in which folder each of them is, and from where all can go on."""
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Sequence
@@ -63,9 +64,8 @@ def newest_common_step(runs: Sequence[PlannedRun]) -> int | None:
     for run in runs:
         steps.append([])
         if run.workdir.checkpoints.is_dir():
-            checkpoints = Checkpoints(run.workdir.checkpoints)
-            steps[-1] = checkpoints.steps()
-            checkpoints.close()
+            with contextlib.closing(Checkpoints(run.workdir.checkpoints)) as checkpoints:
+                steps[-1] = checkpoints.verify()
     return common_step(steps, runs[0].config.train.save_every)
 
 

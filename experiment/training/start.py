@@ -9,14 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiment.config import ExperimentConfig
+from experiment.config import ExperimentConfig, TrainConfig
 from experiment.data import TrainingData
-from experiment.training.checkpoint import AVERAGED_STEPS, Checkpoints
+from experiment.training.checkpoint import Checkpoints, Retention
 from experiment.training.clock import Clock
 from experiment.training.metrics import MetricsLog
+from experiment.training.origin import Origin
 from experiment.training.source import commit
 from experiment.training.state import TrainState
-from experiment.training.workdir import Workdir
+from experiment.training.workdir import Workdir, write_json
 
 
 @dataclasses.dataclass
@@ -29,6 +30,8 @@ class OpenRun:
     record: dict[str, Any]  # what every checkpoint says of itself
     since_log: list[dict[str, float]]  # metrics of the steps that no logged mean contains yet
     target_tokens: int  # trained on so far
+    skipped_updates: int  # left out so far, as they were not finite
+    skipped_in_a_row: int  # of these the last ones
     checkpoints: Checkpoints
     log: MetricsLog
     clock: Clock
@@ -41,17 +44,23 @@ def open_run(
     init: Callable[[], TrainState],
     *,
     step: int | None = None,
+    origin: Origin | None = None,
+    say: Callable[[str], None] = lambda message: None,
 ) -> OpenRun:
-    """Returns the run of `workdir`, at its newest checkpoint or, if there is none, from `init`.
+    """Returns the run of `workdir`, at its newest good checkpoint, or from `init`.
 
     With `step` it goes back to the checkpoint of that step, 0 for `init`; later ones are deleted.
+    `origin` is where the parameters of `init` come from, if from another run. `say` is told of
+    checkpoints that are damaged. Whoever calls this holds the lock of `workdir`.
 
     Raises:
       ValueError: if the checkpoint was trained on other data, or for more steps, or is a mean;
         nothing is changed then.
+      NoGoodCheckpoint: if there are checkpoints and all of them are damaged; likewise.
     """
     fingerprint = data.fingerprint
-    state, kept = _restored(workdir, init, step)
+    workdir.check_belongs_to(config.resolved())
+    state, kept, damaged = _restored(workdir, init, step, say)
     check_same_data(kept.get("fingerprint", {}), fingerprint)
     if state.step > config.train.num_steps:
         raise ValueError(
@@ -63,9 +72,11 @@ def open_run(
             file.unlink(missing_ok=True)  # of a shorter run, which goes on now
     workdir.write_config(config.resolved())
     data.vocabulary.save(workdir.vocabulary)
+    if origin:
+        write_json(workdir.origin, origin._asdict())
     step = int(state.step)
     checkpoints = Checkpoints(
-        workdir.checkpoints, keep=config.train.keep_checkpoints, every=config.train.save_every
+        workdir.checkpoints, retention=retention(config.train), say=say, damaged=damaged
     )
     checkpoints.delete_after(step)
     return OpenRun(
@@ -77,9 +88,12 @@ def open_run(
             "vocabulary": base64.b64encode(data.vocabulary.model_bytes).decode(),
             "fingerprint": fingerprint,
             "commit": commit(),  # now: the files may change while the run goes on
+            **({"finetuned_from": origin._asdict()} if origin else {}),
         },
         since_log=kept.get("since_log", []),
         target_tokens=kept.get("target_tokens", 0),
+        skipped_updates=kept.get("skipped_updates", 0),
+        skipped_in_a_row=kept.get("skipped_in_a_row", 0),
         checkpoints=checkpoints,
         log=MetricsLog(workdir.metrics, step=step),
         clock=Clock(kept.get("seconds")),
@@ -87,29 +101,30 @@ def open_run(
 
 
 def _restored(
-    workdir: Workdir, init: Callable[[], TrainState], step: int | None
-) -> tuple[TrainState, dict[str, Any]]:
+    workdir: Workdir,
+    init: Callable[[], TrainState],
+    step: int | None,
+    say: Callable[[str], None],
+) -> tuple[TrainState, dict[str, Any], dict[int, str]]:
+    """Returns the state, the record (empty for `init`) and the checkpoints found damaged."""
     if workdir.checkpoints.is_dir() and step != 0:
-        with contextlib.closing(Checkpoints(workdir.checkpoints)) as checkpoints:
-            steps = checkpoints.steps() if step is None else [step]
-            if steps:
-                check_is_no_mean(workdir, checkpoints.record(steps[-1]))
-                return checkpoints.restore(steps[-1], jax.eval_shape(init))
-    return jax.tree.map(np.asarray, init()), {}
+        with contextlib.closing(Checkpoints(workdir.checkpoints, say=say)) as checkpoints:
+            abstract = jax.eval_shape(init)
+            if step is not None:
+                return *checkpoints.restore(step, abstract), checkpoints.damaged
+            if restored := checkpoints.newest(abstract):
+                return restored.state, restored.record, checkpoints.damaged
+    return jax.tree.map(np.asarray, init()), {}, {}
 
 
-def check_is_no_mean(workdir: Workdir, record: dict[str, Any]) -> None:
-    """Refuses to go on from parameters that never were those of an optimizer.
-
-    Raises:
-      ValueError: naming the steps they are the mean of.
-    """
-    if AVERAGED_STEPS in record:
-        steps = ", ".join(map(str, record[AVERAGED_STEPS]))
-        raise ValueError(
-            f"{workdir.path} holds the mean of the checkpoints {steps}, and no optimizer to go on "
-            "with. Go on with the run it was made from, or choose another --workdir."
-        )
+def retention(config: TrainConfig) -> Retention:
+    """Returns which checkpoints of a run stay."""
+    return Retention(
+        newest=config.keep_checkpoints,
+        save_every=config.save_every,
+        keep_every=config.keep_every,
+        best=config.keep_best,
+    )
 
 
 def check_same_data(before: dict[str, str], now: dict[str, str]) -> None:

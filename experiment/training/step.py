@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
@@ -28,6 +29,9 @@ def train_step(
     Losses and gradients are summed over the devices of `axis_name`, then divided by the number of
     target tokens of them all: the mean is over tokens, however unevenly padding falls on devices.
     Dropout is a function of (rng, step, device), so nothing random needs to be kept.
+
+    Where the loss or the gradient is not finite, the step counts and changes nothing else: the
+    parameters and the optimizer stay as they were, bit for bit, and `skipped` is 1.
     """
     rng = jax.random.fold_in(rng, state.step)
     if axis_name is not None:
@@ -43,7 +47,12 @@ def train_step(
         "target_tokens": sums.tokens,
         "gradient_norm": optax.tree.norm(gradients),
     }
-    params = optax.apply_updates(state.params, updates)
+    is_finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
+    metrics["skipped"] = 1 - is_finite.astype(jnp.int32)
+    updated = (optax.apply_updates(state.params, updates), opt_state)
+    params, opt_state = jax.tree.map(
+        lambda new, old: jnp.where(is_finite, new, old), updated, (state.params, state.opt_state)
+    )
     return TrainState(state.step + 1, params, opt_state), metrics
 
 

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from experiment.errors import Failure
 
-class Preempted(Exception):
+
+class Preempted(Failure):
     """The run was asked to stop, has saved what it had, and can be resumed."""
+
+    exit_code = 42
 
 
 class StopRequest:

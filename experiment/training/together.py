@@ -9,6 +9,7 @@ import jax
 from experiment.config import ExperimentConfig
 from experiment.data import Batch, TrainingData, training_batches
 from experiment.training.member import Diverged, Member
+from experiment.training.origin import Origin
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress
 from experiment.training.seeds import PlannedRun, newest_common_step
@@ -72,21 +73,39 @@ def open_members(
     init: Callable[[jax.Array], TrainState],
     evaluate: Callable[..., dict[str, Any]],
     progress: Progress,
+    origin: Origin | None = None,
 ) -> list[Member]:
     """Returns the runs, opened at the newest step that all have; `data` is that of each, by name.
 
     Raises:
       ValueError: if a checkpoint was trained on other data, or for more steps.
+      NoGoodCheckpoint: if there are checkpoints of a run and all of them are damaged.
     """
-    step, members = newest_common_step(runs), []
+    step, members = newest_common_step(runs) if len(runs) > 1 else None, []
     for run in runs:
         progress.wait_for(f"{run.workdir.path}: initialising, or restoring the newest checkpoint")
         root = jax.random.key(run.config.seed)
         start = functools.partial(init, jax.random.fold_in(root, 0))
-        opened = open_run(run.workdir, run.config, data[run.name], start, step=step)
-        steps_rng = jax.random.fold_in(root, 1)
-        members.append(Member(opened, steps_rng, evaluate, progress, together=len(runs)))
+        own = data[run.name]
+        opened = open_run(
+            run.workdir, run.config, own, start, step=step, origin=origin, say=progress.say
+        )
+        members.append(
+            Member(
+                opened,
+                jax.random.fold_in(root, 1),
+                evaluate,
+                progress,
+                together=len(runs),
+                pairs_of=functools.partial(_pairs_of_batch, own),
+            )
+        )
     return members
+
+
+def _pairs_of_batch(data: TrainingData, step: int) -> Sequence[int]:
+    """Returns which training pairs the update was made from that ended `step`."""
+    return sorted(data.plan.rows(step - 1).examples.tolist())
 
 
 def batches_after(

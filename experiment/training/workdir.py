@@ -1,12 +1,12 @@
 """The folder of one run: what lies where in it, and whose it is."""
 
 import json
-import os
 import pathlib
 from collections.abc import Iterable
 from typing import Any
 
 from experiment.config import ExperimentConfig, from_mapping
+from experiment.data import write_file
 
 # What may change between two starts of a run: nothing computed so far depends on it.
 CHANGEABLE = (
@@ -16,6 +16,9 @@ CHANGEABLE = (
     "train.evaluate_every",
     "train.save_every",
     "train.keep_checkpoints",
+    "train.keep_every",
+    "train.keep_best",
+    "train.max_skipped_in_a_row",
     "decode.",
     "evaluation.",
 )
@@ -32,6 +35,7 @@ class Workdir:
         self.metrics = self.path / "metrics.jsonl"
         self.translations = self.path / "translations.txt"  # of the test split, in its order
         self.results = self.path / "results.json"
+        self.origin = self.path / "finetuned_from.json"  # only of a run with parameters of another
 
     def check_belongs_to(self, resolved: dict[str, Any]) -> None:
         """Refuses to go on with a config that would make another run of it.
@@ -117,9 +121,7 @@ def write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
 
 
 def _replace(path: pathlib.Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    write_file(path, text.encode("utf-8"))
 
 
 def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,11 +10,13 @@ import pytest
 
 from experiment.data import training_batches
 from experiment.training import (
+    Diverged,
     Loop,
     Member,
     Placement,
     Preempted,
     Progress,
+    StopRequest,
     TrainState,
     adam,
     batch_loss,
@@ -36,10 +38,9 @@ INIT = functools.partial(
     jax.jit(functools.partial(init_state, MODEL, OPTIMIZER)), jax.random.key(0)
 )
 ONE_DEVICE = Placement(jax.devices()[:1])
+LOSS_FN = loss_of(MODEL, CONFIG.train.label_smoothing)
 STEP = ONE_DEVICE.compile_train_step(
-    functools.partial(
-        train_step, loss_fn=loss_of(MODEL, CONFIG.train.label_smoothing), optimizer=OPTIMIZER
-    )
+    functools.partial(train_step, loss_fn=LOSS_FN, optimizer=OPTIMIZER)
 )
 TIMES = {"seconds", "target_tokens_per_second"}
 
@@ -52,7 +53,15 @@ def evaluate(params, *, progress):
 
 def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate):
     member = Member(run, jax.random.key(1), evaluate, Progress())
-    return Loop(step_fn=step_fn, placement=placement, config=config.train, members=[member])
+    stop = StopRequest(member.progress.say)
+    return Loop(
+        step_fn=step_fn, placement=placement, config=config.train, members=[member], stop=stop
+    )
+
+
+def run_to_end(loop, batches):
+    with loop.stop:
+        loop.run_to_end(batches)
 
 
 def batches_of(run, config=CONFIG, *, stop_after=None):
@@ -82,11 +91,11 @@ def trained(path, *, stops=()):
     for stop in stops:
         with opened(path, CONFIG, INIT) as run:
             with pytest.raises(Preempted, match=f"stopped and saved after step {stop}"):
-                looped(run).run_to_end(batches_of(run, stop_after=stop))
+                run_to_end(looped(run), batches_of(run, stop_after=stop))
             assert run.checkpoints.steps()[-1] == stop
     with opened(path, CONFIG, INIT) as run:
         assert run.step == (stops[-1] if stops else 0)
-        looped(run).run_to_end(batches_of(run))
+        run_to_end(looped(run), batches_of(run))
         return what_it_left(run)
 
 
@@ -130,10 +139,10 @@ def test_signal_during_evaluation_saves_at_once_and_the_evaluation_is_made_up_fo
 
     with opened(tmp_path, CONFIG, INIT) as run:
         with pytest.raises(Preempted, match="after step 5"):
-            looped(run, evaluate=interrupted).run_to_end(batches_of(run))
+            run_to_end(looped(run, evaluate=interrupted), batches_of(run))
         assert run.checkpoints.steps()[-1] == 5
     with opened(tmp_path, CONFIG, INIT) as run:
-        looped(run).run_to_end(batches_of(run))
+        run_to_end(looped(run), batches_of(run))
         lines, steps, _, _ = what_it_left(run)
     assert lines == straight[0]
     assert steps == straight[1]
@@ -142,11 +151,11 @@ def test_signal_during_evaluation_saves_at_once_and_the_evaluation_is_made_up_fo
 def test_logged_loss_is_the_mean_over_target_tokens(tmp_path):
     def step_fn(state, batch, rng):
         number = state.step + jnp.float32(1)
-        metrics = {"loss": number, "nll": 2 * number, "gradient_norm": number}
+        metrics = {"loss": number, "nll": 2 * number, "gradient_norm": number, "skipped": 0}
         return state._replace(step=state.step + 1), {**metrics, "target_tokens": 10 * number}
 
     with opened(tmp_path, CONFIG, blank) as run:
-        looped(run, step_fn=jax.jit(step_fn)).run_to_end(batches_of(run))
+        run_to_end(looped(run, step_fn=jax.jit(step_fn)), batches_of(run))
         first = read_metrics(run.workdir.metrics)[0]
     # Steps 1, 2 and 3 have losses 1, 2 and 3 over 10, 20 and 30 tokens.
     assert (first["step"], first["loss"], first["nll"]) == (3, 140 / 60, 280 / 60)
@@ -169,7 +178,7 @@ def test_run_goes_on_with_another_number_of_devices(tmp_path):
         with opened(path, CONFIG, init) as run:
             loop = looped(run, CONFIG, placement.compile_train_step(step_fn), placement)
             try:
-                loop.run_to_end(batches_of(run, stop_after=stop_after))
+                run_to_end(loop, batches_of(run, stop_after=stop_after))
             except Preempted:
                 return None
             return run.checkpoints.restore_params(10, jax.eval_shape(init).params)["table"]
@@ -179,23 +188,70 @@ def test_run_goes_on_with_another_number_of_devices(tmp_path):
     np.testing.assert_allclose(moved, stayed, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("measured", ["loss", "gradient_norm"])
-def test_what_is_not_finite_ends_the_run_before_it_is_saved(tmp_path, measured):
-    def step_fn(state, batch, rng):
-        metrics = dict.fromkeys(("loss", "nll", "gradient_norm", "target_tokens"), jnp.float32(1))
-        metrics[measured] = jnp.where(state.step == 6, jnp.nan, 1.0)
-        return state._replace(step=state.step + 1), metrics
+def exploding(*bad_steps):
+    """A step whose gradient is not finite where it leads to one of `bad_steps`."""
 
-    settings = config(train={"log_every": 100})
-    with opened(tmp_path, settings, blank) as run:
-        with pytest.raises(FloatingPointError) as raised:
-            looped(run, settings, jax.jit(step_fn)).run_to_end(batches_of(run))
+    def step_fn(state, batch, rng):
+        bad = jnp.isin(state.step + 1, jnp.array(bad_steps))
+
+        def loss_fn(params, batch, rng):
+            loss, sums = LOSS_FN(params, batch, rng)
+            return jnp.where(bad, jnp.nan, 1.0) * loss, sums
+
+        return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=OPTIMIZER)
+
+    return ONE_DEVICE.compile_train_step(step_fn)
+
+
+def test_update_that_is_not_finite_is_left_out_counted_and_named(tmp_path, straight, capsys):
+    with opened(tmp_path / "run", CONFIG, INIT) as run:
+        loop = looped(run, step_fn=exploding(10))
+        loop.members[0].pairs_of = lambda step: [10 * step + n for n in range(9)]
+        run_to_end(loop, batches_of(run))
+        lines, steps, _, state = what_it_left(run)
+    said = capsys.readouterr().err
+    assert (
+        "run: step 10: the loss or its gradient is not finite; its update is left out (1 in a "
+        "row). Its batch is the training pairs 100, 101, 102, 103, 104, 105, 106, 107 and 1 more."
+    ) in said
+    trained = [line for line in lines if line["kind"] == "train"]
+    assert [line["skipped_updates"] for line in trained] == [0, 0, 0, 1]
+    assert ["loss" in line for line in trained] == [True, True, True, False]
+    assert steps == [8, 10]
+    nine = config(train={"num_steps": 9})
+    with opened(tmp_path / "nine", nine, INIT) as run:
+        run_to_end(looped(run, nine, step_fn=exploding(10)), batches_of(run, nine))
+        before, _ = run.checkpoints.restore(9, jax.eval_shape(INIT))
+    jax.tree.map(np.testing.assert_array_equal, state, before._replace(step=np.int32(10)))
+
+
+def test_too_many_in_a_row_end_the_run_with_its_last_good_step(tmp_path):
+    two = config(train={"max_skipped_in_a_row": 2, "log_every": 100})
+    with opened(tmp_path, two, INIT) as run:
+        with pytest.raises(Diverged) as raised:
+            run_to_end(looped(run, two, step_fn=exploding(2, 3, 5, 6, 7)), batches_of(run, two))
+        run.checkpoints.wait()
         assert run.checkpoints.steps() == [4]
+        state, record = run.checkpoints.restore(4, jax.eval_shape(INIT))
+    assert raised.value.exit_code == 6
     assert str(raised.value) == (
-        f"{tmp_path.name}: The loss or its gradient is not finite within the 8 steps up to 8. The "
-        "checkpoints before are intact. Lower train.learning_rate_scale or raise "
-        "train.warmup_steps, in another --workdir."
+        f"{tmp_path.name}: The loss or its gradient is not finite, in more than "
+        "train.max_skipped_in_a_row=2 steps in a row up to 7. The checkpoints before are intact. "
+        "Lower train.learning_rate_scale or raise train.warmup_steps, in another --workdir."
     )
+    assert (record["skipped_updates"], record["skipped_in_a_row"]) == (2, 0)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+def test_updates_left_out_in_a_row_are_counted_across_a_stop(tmp_path):
+    two = config(train={"max_skipped_in_a_row": 2})
+    step_fn = exploding(4, 5, 6)
+    with opened(tmp_path, two, INIT) as run, pytest.raises(Preempted):
+        run_to_end(looped(run, two, step_fn=step_fn), batches_of(run, two, stop_after=4))
+    with opened(tmp_path, two, INIT) as run:
+        assert run.skipped_in_a_row == 1
+        with pytest.raises(Diverged, match="in a row up to 6"):
+            run_to_end(looped(run, two, step_fn=step_fn), batches_of(run, two))
 
 
 class Pending:
@@ -225,7 +281,7 @@ def test_few_steps_are_handed_out_before_the_first_is_done(tmp_path):
     never = ("num_steps", "log_every", "evaluate_every", "save_every")
     settings = config(train=dict.fromkeys(never, 1_000))
     with opened(tmp_path, settings, blank) as run:
-        looped(run, settings, step_fn).run_to_end(batches(run))
+        run_to_end(looped(run, settings, step_fn), batches(run))
     assert len(handed) == 10
     assert max(ahead) == STEPS_AHEAD
 
@@ -240,15 +296,16 @@ class Scorer:
 def test_results_are_of_the_mean_of_the_newest_checkpoints(tmp_path, capsys):
     def step_fn(state, batch, rng):
         metrics = dict.fromkeys(("loss", "nll", "gradient_norm"), jnp.float32(1))
+        metrics["skipped"] = 0
         params = jax.tree.map(lambda leaf: leaf + 1, state.params)
         after = TrainState(state.step + 1, params, ())
         return after, {**metrics, "target_tokens": jnp.float32(7)}
 
     with opened(tmp_path, CONFIG, blank) as run:
         loop = looped(run, step_fn=jax.jit(step_fn))
-        loop.run_to_end(batches_of(run))
+        run_to_end(loop, batches_of(run))
         pairs = [("good", "gut"), ("better", "am besten")]
-        results = finish(loop.members[0], Scorer(), pairs, CONFIG.evaluation)
+        results = finish(loop.members[0], Scorer(), pairs, CONFIG, loop.stop)
         assert json.loads(run.workdir.results.read_text()) == results
         assert run.workdir.results_after(10) == results
     expected = {
@@ -274,7 +331,7 @@ def test_record_of_a_save_does_not_change_with_what_comes_after(tmp_path, monkey
     kept = []
     with opened(tmp_path, CONFIG, INIT) as run:
         monkeypatch.setattr(
-            run.checkpoints, "save", lambda state, record: kept.append(record["since_log"])
+            run.checkpoints, "save", lambda state, record, losses: kept.append(record["since_log"])
         )
-        looped(run).run_to_end(batches_of(run))
+        run_to_end(looped(run), batches_of(run))
     assert [len(since_log) for since_log in kept] == [1, 2, 0]

@@ -1,0 +1,133 @@
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from experiment.errors import InUse
+from experiment.training import lock, locked
+
+HOLD = """
+import pathlib, sys, time
+from experiment.training.lock import locked
+with locked(pathlib.Path(sys.argv[1]), print):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of `tmp_path`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    wait_until(lambda: (tmp_path / "lock").read_text())
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def wait_until(there):
+    end = time.monotonic() + 20
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_second_writer_is_refused_by_the_name_of_the_first(tmp_path, said, holder):
+    with pytest.raises(InUse) as refused, locked(tmp_path, said.append):
+        pass
+    assert refused.value.exit_code == 3
+    assert str(refused.value) == (
+        f"{tmp_path} is in use by process {holder.pid} on {platform.node()}. Wait for it, stop it, "
+        "or choose another --workdir."
+    )
+    assert said == []
+
+
+def test_lock_of_a_killed_process_is_taken_over_with_a_sentence(tmp_path, said, holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with locked(tmp_path, said.append):
+        assert said == [
+            f"{tmp_path} was left locked by process {holder.pid} on {platform.node()}, which is "
+            "gone; taken over."
+        ]
+
+
+def test_lock_leaves_nothing_behind(tmp_path, said):
+    with locked(tmp_path / "new", said.append):
+        pass
+    assert list((tmp_path / "new").iterdir()) == []
+    assert said == []
+
+
+def test_one_process_does_not_hold_it_twice(tmp_path, said):
+    with locked(tmp_path, said.append):
+        wait_until(lambda: (tmp_path / "lock").read_text())
+        with pytest.raises(InUse, match=f"process {os.getpid()} on "), locked(tmp_path, print):
+            pass
+    with locked(tmp_path, said.append):
+        pass
+
+
+def left_by_another_machine(folder, beat=0):
+    holder = {"host": "elsewhere", "process": 7, "beat": beat}
+    (folder / "lock").write_text(f"{json.dumps(holder):<120}\n")
+
+
+def test_lock_of_another_machine_is_taken_over_if_its_heart_does_not_beat(
+    tmp_path, said, monkeypatch
+):
+    """Whatever its clock says: only whether the count goes on matters."""
+    monkeypatch.setattr(lock, "SECONDS_OF_WATCHING", 0.5)
+    left_by_another_machine(tmp_path)
+    with locked(tmp_path, said.append):
+        assert said == [
+            f"{tmp_path} is locked by process 7 on elsewhere; watching for 0 s whether it is alive "
+            "...",
+            f"{tmp_path} was left locked by process 7 on elsewhere, which is gone; taken over.",
+        ]
+
+
+def test_lock_of_another_machine_is_left_to_it_if_its_heart_beats(tmp_path, said, monkeypatch):
+    monkeypatch.setattr(lock, "SECONDS_OF_WATCHING", 20.0)
+    left_by_another_machine(tmp_path)
+    beating = threading.Timer(0.3, left_by_another_machine, [tmp_path, 1])
+    beating.start()
+    alive = "is in use by process 7 on elsewhere"
+    with pytest.raises(InUse, match=alive), locked(tmp_path, said.append):
+        pass
+    beating.join()
+
+
+def test_torn_lock_is_no_lock(tmp_path, said):
+    (tmp_path / "lock").write_text('{"host": "els')
+    with locked(tmp_path, said.append):
+        assert said == []
+
+
+def test_file_system_without_locks_is_watched_like_another_machine(tmp_path, said, monkeypatch):
+    def unsupported(descriptor, how):
+        raise OSError("Function not implemented")
+
+    monkeypatch.setattr(lock.fcntl, "flock", unsupported)
+    monkeypatch.setattr(lock, "SECONDS_OF_WATCHING", 20.0)
+    monkeypatch.setattr(lock, "SECONDS_BETWEEN_BEATS", 0.1)
+    with locked(tmp_path, said.append):
+        wait_until(lambda: (tmp_path / "lock").read_text())
+        with pytest.raises(InUse), locked(tmp_path, said.append):
+            pass
