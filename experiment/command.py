@@ -80,7 +80,8 @@ def machine_errors() -> Iterator[None]:
 
 def run(main: Callable[[list[str]], None]) -> NoReturn:
     """Runs a command with the arguments of this process, and exits."""
-    logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' remarks are not the user's
+    # What libraries remark is not for the user, and what goes wrong in them is raised.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

@@ -16,6 +16,7 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o666 & ~_umask())  # mkstemp's are private to their owner
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -9,6 +9,7 @@ import jax
 
 from experiment.config import TrainConfig
 from experiment.data import Batch
+from experiment.errors import MachineFailed
 from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
 from experiment.training.progress import duration
@@ -69,6 +70,11 @@ class Loop:
                 self._save()
             self._evaluate_if_due()
         self._wait_for_checkpoints()
+        if self.step < self.config.num_steps:
+            raise MachineFailed(
+                f"The batches ended after step {self.step:,} of {self.config.num_steps:,}. The "
+                "same command goes on from the newest checkpoint."
+            )
         for member in self.members:
             member.run.clock.stop()
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiment.data import training_batches
+from experiment.errors import MachineFailed
 from experiment.training import (
     Diverged,
     Loop,
@@ -280,7 +281,8 @@ def test_few_steps_are_handed_out_before_the_first_is_done(tmp_path):
 
     never = ("num_steps", "log_every", "evaluate_every", "save_every")
     settings = config(train=dict.fromkeys(never, 1_000))
-    with opened(tmp_path, settings, blank) as run:
+    too_early = pytest.raises(MachineFailed, match=r"^The batches ended after step 10 of 1,000\. ")
+    with opened(tmp_path, settings, blank) as run, too_early:
         run_to_end(looped(run, settings, step_fn), batches(run))
     assert len(handed) == 10
     assert max(ahead) == STEPS_AHEAD

@@ -269,6 +269,8 @@ class Checkpoints:
         self._saving = _Saving(step, items, losses, committed)
 
     def _write(self, step: int, items: Items, losses: Mapping[int, float]) -> None:
+        if not (self._folder / _HAS_MANIFESTS).exists():
+            raise FileNotFoundError(f"{self._folder} is not the folder any more that it was")
         self._storage.save(step, items)
         manifest.commit(self._storage.folders()[step], items)
         assert self._retention is not None
