@@ -260,12 +260,54 @@ def test_nothing_in_is_nothing_out(translations):
     assert translations(b"") == []
 
 
-def test_input_that_is_not_utf_8_is_refused_with_its_line(translations, capsys):
+def test_lines_that_cannot_be_translated_are_empty_and_named_and_the_others_come_out(
+    translations, capsys
+):
+    good = translations(b"ka\nlu mi\n", "--n_best=2")
     with pytest.raises(SystemExit) as ended:
-        translations(b"ka\n\xff\n")
+        translations(b"ka\n\xff\n" + b"x" * 5_000 + b"\nlu mi\n", "--n_best=2")
+    printed, said = capsys.readouterr()
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: standard input, line 2, byte 1: not UTF-8 (byte 0xff).")
+    assert printed.split("\n") == [*good[:2], *4 * [""], *good[2:], ""]
+    *_, first, second, last = said.splitlines()
+    rest = "; an empty line stands for its translation"
+    assert first == f"warning: standard input, line 2, byte 1: not UTF-8 (byte 0xff){rest}"
+    assert second == (
+        "warning: standard input, line 3: a sentence must have at most 4,096 tokens, this has "
+        f"5,002{rest}"
+    )
+    assert last == (
+        "error: 2 of 4 lines of standard input could not be translated, as the warnings say; an "
+        "empty line stands for each."
+    )
+
+
+def test_sentence_that_is_too_long_to_be_scored_is_refused(place, trained, capsys, tmp_path):
+    (tmp_path / "short").write_bytes(b"ka\nlu\n")
+    (tmp_path / "long").write_bytes(b"ka\n" + b"x" * 5_000)
+    said = refusal(
+        capsys,
+        evaluate,
+        [
+            f"--workdir={place / 'run'}",
+            f"--source={tmp_path / 'short'}",
+            f"--reference={tmp_path / 'long'}",
+        ],
+    )
+    assert said == (
+        f"{tmp_path / 'long'}, line 2: a sentence that is scored must have at most 4,096 tokens, "
+        "this has 5,002. Split it."
+    )
+
+
+def test_run_goes_on_only_with_the_same_rule_for_lines_that_cannot_be_read(
+    place, trained, arguments, in_this_process, capsys
+):
+    said = refusal(capsys, train, arguments(workdir=place / "run", data__on_error="skip"))
+    assert said == (
+        f"{place / 'run'} was trained with data.on_error=refuse, this config has skip. "
+        "Choose another --workdir."
+    )
 
 
 def test_evaluating_the_test_split_again_gives_its_results(place, trained):
@@ -432,7 +474,8 @@ def write(corpus, **files):
         ),
         (
             lambda corpus: write(corpus, train_en=b"ka\nlu\nmi\n"),
-            "Both languages must have as many lines: {0}/train.de has 40 and {0}/train.en has 3.",
+            "Both languages must have as many lines: {0}/train.de has 40 and {0}/train.en has 3, "
+            "so line 4 of train.de has no counterpart. Align them again.",
         ),
         (
             lambda corpus: write(corpus, test_en=b"ka\nl\xffu\nmi\nno\n"),
