@@ -13,8 +13,7 @@ from benchmarks.paired import interleaved, ratios
 from experiment import command, training
 from experiment.config_files import load_config
 from experiment.data import prepare_training_data, training_batches
-from experiment.training.checkpoint import Checkpoints, Retention
-from experiment.training.checkpoint.storage import Storage
+from experiment.training.checkpoint import CheckpointWriter, Retention, storage
 from model.transformer import Transformer
 
 
@@ -79,8 +78,8 @@ def unguarded_step(
 
 def save_and_restore(state: training.TrainState, folder: pathlib.Path, rounds: int) -> None:
     """Times both with manifests and, by Orbax alone, without."""
-    ours = Checkpoints(folder / "ours", retention=Retention(newest=2))
-    plain = Storage(folder / "plain", read_only=False)
+    ours = CheckpointWriter(folder / "ours", Retention(newest=2))
+    plain = folder / "plain"
     items = {
         "params": state.params,
         "optimizer": {"step": state.step, "opt_state": state.opt_state},
@@ -94,21 +93,20 @@ def save_and_restore(state: training.TrainState, folder: pathlib.Path, rounds: i
         ours.wait()
 
     def save_plain() -> None:
-        plain.save(next(numbers["plain"]), items)
+        storage.write(plain / str(next(numbers["plain"])), items)
 
     saved = interleaved({"verified": save_ours, "plain": save_plain}, rounds=rounds)
     show(f"saving {size / 2**20:,.1f} MiB", saved, "verified", "plain")
-    newest, last = ours.steps()[-1], max(plain.folders())
+    newest = ours.steps()[-1]
     restored = interleaved(
         {
             "verified": lambda: ours.restore(newest, state),
-            "plain": lambda: plain.restore(last, list(items)),
+            "plain": lambda: storage.read(plain / "1", list(items)),
         },
         rounds=rounds,
     )
     show(f"restoring {size / 2**20:,.1f} MiB", restored, "verified", "plain")
     ours.close()
-    plain.close()
 
 
 def show(what: str, seconds: dict[str, list[float]], one: str, other: str, count: int = 1) -> None:

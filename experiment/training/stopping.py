@@ -38,6 +38,11 @@ class StopRequest:
         if self._several and multihost_utils.reached_preemption_sync_point(step):
             self._note_once("SIGTERM")
 
+    def leave_if_asked(self, where: str) -> None:
+        """Raises Preempted if it was asked to stop; `where` says what was left, and how."""
+        if self.asked:
+            raise Preempted(f"{where}; the same command goes on from there.")
+
     def __enter__(self) -> "StopRequest":
         if self._several:
             self._previous[signal.SIGINT] = signal.signal(signal.SIGINT, _pass_on)
