@@ -5,7 +5,7 @@ import functools
 import pathlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,6 @@ from experiment.training.checkpoint.manifest import digests_of
 
 DETECTED, HARMLESS, WRONG = "detected", "harmless", "WRONG"
 FLIPPED, CUT, GONE = "bit flipped", "cut off", "gone"
-FALLBACKS = 200  # of the trials restore the step before; that takes a hundred times as long
 _LENGTHS = 8  # that a file is cut off at, besides 0, a half, and all but a byte
 
 
@@ -90,29 +89,40 @@ def trials(copy: Copy, *, every: int, bits: int, chance: random.Random) -> Itera
         yield Trial(path, GONE, None)
 
 
-def outcomes(
-    copy: Copy, every: int, bits: int, chance: random.Random, tell: Callable[[int, int], None]
-) -> Outcomes:
-    """Tries all; `tell` is told how many are done, of how many.
+def number_of_trials(copy: Copy, *, every: int, bits: int) -> int:
+    """Returns about how many there are."""
+    sizes = [path.stat().st_size for path in copy.files()]
+    return sum(-(-size // every) * bits + _LENGTHS + 4 for size in sizes)
 
-    One reader looks at the newest step after each, and reads it to the end if it finds no fault;
-    now and then a new reader restores what it takes for the newest.
+
+def outcomes(
+    copy: Copy,
+    trials: Iterable[Trial],
+    *,
+    restored: float,
+    chance: random.Random,
+    tell: Callable[[int], None],
+) -> Outcomes:
+    """Tries all; `tell` is told how many are done.
+
+    One reader looks at the newest step after each, and reads it to the end if it finds no fault. A
+    share `restored` of them, and all files that are gone, are left to a new reader, which restores
+    what it takes for the newest.
     """
     found = Outcomes(Counter(), Counter(), 0, [])
-    total = sum(-(-path.stat().st_size // every) * bits + _LENGTHS + 4 for path in copy.files())
     with contextlib.closing(Checkpoints(copy.folder)) as reader:
-        for done, trial in enumerate(trials(copy, every=every, bits=bits, chance=chance)):
+        for done, trial in enumerate(trials):
             with _damaged(trial):
                 reader.damaged.clear()
                 end = _end(copy, reader)
-                if trial.kind == GONE or chance.random() < FALLBACKS / total:
+                if trial.kind == GONE or chance.random() < restored:
                     found = found._replace(fallbacks=found.fallbacks + 1)
                     end = end if falls_back(copy, end) else WRONG
             if end == WRONG:
                 found.troubles.append(f"{trial.path}: {trial.kind}: not noticed")
             found.counts[_kind_of(trial.path), end] += 1
             found.kinds[trial.kind] += 1
-            tell(done, total)
+            tell(done)
     return found
 
 

@@ -45,22 +45,20 @@ def _of_kills(runs: Sequence[Killed]) -> str:
     litter = [name for run in runs for name in run.litter]
     states = Counter(kill.state for kill in kills)
     rows = [f"| {state} | {states[state]} |" for state in STATES]
-    return "\n".join(
-        [
-            f"{len(kills)} kills in {len(runs)} runs.",
-            "",
-            "| killed while | times |",
-            "|---|---|",
-            *rows,
-            "",
-            f"Steps taken again each time a run went on: {statistics.fmean(repeated or [0]):.1f} on "
-            f"average, at most {max(repeated, default=0)}. Steps without a manifest, removed: "
-            f"{sum(run.count('it is removed') for run in runs)}, besides "
-            f"{sum(run.left_by_orbax for run in runs)} in the midst of their arrays. Locks taken "
-            f"over: {sum(run.count('taken over') for run in runs)}. Stray files left in a workdir: "
-            f"{len(litter)}{': ' * bool(litter)}{', '.join(map(_code, litter))}.",
-        ]
-    )
+    said = [
+        f"{len(kills)} kills in {len(runs)} runs.",
+        "Steps taken again, each time a run went on: "
+        f"{statistics.fmean(repeated or [0]):.1f} on average, at most {max(repeated, default=0)}.",
+        f"Steps found without a manifest, and removed: {sum(map(_removed, runs))};",
+        f"left by Orbax in the midst of their arrays: {sum(run.left_by_orbax for run in runs)}.",
+        f"Locks taken over: {sum(run.count('which is gone; taken over') for run in runs)}.",
+        f"Stray files left in a workdir: {', '.join(map(_code, litter)) or 'none'}.",
+    ]
+    return "\n".join([" ".join(said), "", "| killed while | times |", "|---|---|", *rows])
+
+
+def _removed(run: Killed) -> int:
+    return run.count("was not yet written whole; it is removed")
 
 
 def _of_damage(outcomes: Outcomes) -> str:
