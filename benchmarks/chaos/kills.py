@@ -9,10 +9,10 @@ from typing import NamedTuple
 from benchmarks.chaos import watched
 from benchmarks.chaos.watched import Watched
 
-ANYWHERE = "anywhere"
+Aim = str | int  # a state of the process; or a step that it has taken, whatever it does then
+
 # For one run: nothing is as likely to break as a save.
-AIMS = (
-    ANYWHERE,
+AIMS: tuple[Aim, ...] = (
     watched.STARTING,
     watched.COMPILING,
     watched.TRAINING,
@@ -54,8 +54,7 @@ class Killed(NamedTuple):
 def uninterrupted(arguments: Sequence[str], workdir: pathlib.Path) -> dict[str, float]:
     """Trains to the end; returns how long a killer waits at most, by what it aims at.
 
-    That is as long as it takes each time; for ANYWHERE it is half of all: of those that come later
-    most would leave nothing for the others to aim at.
+    That is as long as it takes each time.
 
     Raises:
       RuntimeError: if it fails.
@@ -64,15 +63,14 @@ def uninterrupted(arguments: Sequence[str], workdir: pathlib.Path) -> dict[str, 
         while process.look():
             pass
         _check_success(process)
-        each = {state: process.seconds[state] / process.times[state] for state in process.times}
-        return {**each, ANYWHERE: process.alive / 2}
+        return {state: process.seconds[state] / process.times[state] for state in process.times}
 
 
 def killed(
     arguments: Sequence[str],
     workdir: pathlib.Path,
     seconds: Mapping[str, float],
-    aims: Sequence[str],
+    aims: Sequence[Aim],
     chance: random.Random,
     tell: Callable[[Kill], None],
 ) -> Killed:
@@ -97,14 +95,15 @@ def killed(
     return done._replace(left_by_orbax=left)
 
 
-def _kill(process: Watched, aim: str, seconds: Mapping[str, float], chance: random.Random) -> bool:
+def _kill(process: Watched, aim: Aim, seconds: Mapping[str, float], chance: random.Random) -> bool:
     """Kills in the midst of what is aimed at; returns whether there was something to kill."""
     times = chance.randint(1, MOST_TIMES) if aim in _OFTEN else 1
-    while aim != ANYWHERE and process.times[aim] < times:
+    while process.step < aim if isinstance(aim, int) else process.times[aim] < times:
         if not process.look():
             return False
     begun = process.alive
-    lives = chance.uniform(0, seconds.get(aim, 0.0))
+    state = watched.TRAINING if isinstance(aim, int) else aim
+    lives = chance.uniform(0, seconds.get(state, 0.0))
     while process.alive - begun < lives:
         if not process.look():
             return False
