@@ -11,7 +11,7 @@ PINS := pyproject.toml constraints.txt
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint bench clean
+.PHONY: help install train test lint bench chaos clean
 
 help:  ## print this list
 	@echo "make TARGET [PYTHON=python3.12] [VENV=path] [ARGS='...']"
@@ -33,6 +33,9 @@ lint: $(DEV)  ## check formatting, style and types; changes nothing
 
 bench: $(RUN)  ## run the benchmarks; ARGS goes to them
 	$(VENV)/bin/python -m benchmarks $(ARGS)
+
+chaos: $(RUN)  ## kill a run again and again, damage checkpoints: half an hour; ARGS='--kills=5'
+	$(VENV)/bin/python -m benchmarks.chaos $(ARGS)
 
 clean:  ## remove .venv, caches and build leftovers; runs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
