@@ -209,8 +209,8 @@ def test_verify_reads_every_checkpoint(place, broken, capsys):
     printed, said = capsys.readouterr()
     assert printed.splitlines()[-1].startswith("step 280: DAMAGED: the digest of params/d/")
     assert said.splitlines()[-1] == (
-        f"error: {broken}: 1 of its checkpoints are damaged. Training leaves them out, and goes on from "
-        "the newest that is whole."
+        f"error: {broken}: 1 of its checkpoints are damaged. Training leaves them out, and goes on "
+        "from the newest that is whole."
     )
 
 

@@ -70,9 +70,9 @@ def test_lock_leaves_nothing_behind(tmp_path, said):
 
 
 def test_one_process_does_not_hold_it_twice(tmp_path, said):
-    with locked(tmp_path, said.append):
-        with pytest.raises(InUse, match=f"process {os.getpid()} on "), locked(tmp_path, print):
-            pass
+    refused = pytest.raises(InUse, match=f"process {os.getpid()} on ")
+    with locked(tmp_path, said.append), refused, locked(tmp_path, print):
+        pass
     with locked(tmp_path, said.append):
         pass
 

@@ -1,6 +1,8 @@
 import contextlib
 import json
 
+import pytest
+
 from experiment.training import MetricsLog, read_metrics
 
 

@@ -4,12 +4,16 @@ Orbax vouches for nothing that it reads: that is what `manifest.py` is for.
 """
 
 import pathlib
+import threading
 from typing import Any
 
 import orbax.checkpoint as ocp
 
 Items = dict[str, Any]  # by name: trees of numpy arrays, and one dict that JSON can hold
 RECORD = "run"  # the item that is JSON
+
+# Orbax numbers what it does for the whole process: two threads at once wait for each other's files.
+_ORBAX = threading.Lock()
 
 
 def write(folder: pathlib.Path, items: Items) -> None:
@@ -22,7 +26,7 @@ def write(folder: pathlib.Path, items: Items) -> None:
         name: ocp.args.JsonSave(item) if name == RECORD else ocp.args.StandardSave(item)
         for name, item in items.items()
     }
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
+    with _ORBAX, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
         orbax.save(folder, args=ocp.args.Composite(**arguments))
 
 
@@ -32,6 +36,6 @@ def read(folder: pathlib.Path, names: list[str]) -> Items:
         name: ocp.args.JsonRestore() if name == RECORD else ocp.args.StandardRestore()
         for name in names
     }
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
+    with _ORBAX, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
         restored = orbax.restore(folder, args=ocp.args.Composite(**arguments))
     return {name: restored[name] for name in names}
