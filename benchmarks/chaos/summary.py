@@ -71,9 +71,9 @@ def _of_damage(outcomes: Outcomes) -> str:
     return "\n".join(
         [
             f"{kinds[FLIPPED]:,} times a bit was flipped, {kinds[CUT]:,} times a file cut off, "
-            f"{kinds[GONE]:,} times one deleted. After each a reader checked the step (`is_whole`). "
-            f"After {outcomes.fallbacks:,} of them another restored what it took for the newest that "
-            "is good (`newest`): all its arrays were compared with what had been saved.",
+            f"{kinds[GONE]:,} times one deleted. After each a reader checked the step "
+            f"(`is_whole`); after {outcomes.fallbacks:,} of them another restored what it took for "
+            "the newest good one (`newest`), and all arrays were compared with what was saved.",
             "",
             f"| file | {' | '.join(_ENDS)} |",
             "|---|---|---|---|",
