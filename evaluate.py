@@ -20,7 +20,7 @@ import jax
 
 from experiment import command, training
 from experiment.analysis import runs
-from experiment.data import open_corpus, read_lines, read_pairs
+from experiment.data import check_scored, open_corpus, read_lines, read_pairs
 from experiment.evaluation import compare
 
 
@@ -52,6 +52,9 @@ def main(argv: list[str]) -> None:
                     "it, or name files with --source and --reference."
                 )
             pairs, of_what = corpus.pairs(split)[:], {"split": split}
+        files = str(flags.source), str(flags.reference)
+        names = files if flags.source else 2 * (f"The {split} split",)
+        check_scored(pairs, run.vocabulary, names)
         baseline = list(read_lines(flags.baseline)) if flags.baseline else None
         if baseline is not None and len(baseline) != len(pairs):
             raise ValueError(

@@ -45,8 +45,9 @@ def main(argv: list[str]) -> None:
         progress=progress,
         finished=report,
     )
-    came_to_the_end = runner.run([row for row in wanted if not row.results()])
-    report()
+    with command.machine_errors(), training.locked(folder, progress.say):
+        came_to_the_end = runner.run([row for row in wanted if not row.results()])
+        report()
     if not came_to_the_end:
         progress.say("stopped and saved; the same command goes on from there.")
         raise SystemExit(command.PREEMPTED)

@@ -47,16 +47,16 @@ def main(argv: list[str]) -> None:
         runs = training.runs_of(folder, config, flags.seeds)
         results = {run.name: found for run in runs if (found := run.results())}
         left = [run for run in runs if run.name not in results]
-        origin = training.origin_of(runs, flags.finetune_from)
+        origin = training.origin_of(runs, flags.finetune_from, progress.say)
         for run in runs:
             if run.name in results:
                 progress.say(f"{run.workdir.path} is finished{'.' if left else ':'}")
         if left:
-            placement = training.Placement(jax.local_devices())
-            placement.check_rows(config.train.tokens_per_batch // config.longest_row)
             known = training.known_vocabulary(runs, origin)
             data = prepare_training_data(config, cache_dir, progress.say, vocabulary=known)
             training.use_compilation_cache(cache_dir)
+            placement = training.Placement(jax.local_devices())
+            placement.check_rows(config.train.tokens_per_batch // config.longest_row)
     if left:
         with command.machine_errors(), training.locked_all(left, progress.say):
             results |= train(runs, data, placement, progress, origin)
@@ -83,8 +83,7 @@ def train(
     )
     loss_fn = training.loss_of(model, config.train.label_smoothing)
     step_fn = functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
-    fresh = jax.jit(functools.partial(training.init_state, model, optimizer))
-    init = training.init_from(origin, fresh) if origin else fresh
+    init = jax.jit(functools.partial(training.init_state, model, optimizer))
     ordered = {run.name: in_the_order_of(run.config, data) for run in runs[1:]}
     ordered[runs[0].name] = data
     groups = training.grouped(runs, ordered, placement, progress.say)
@@ -92,8 +91,8 @@ def train(
 
     def train_group(group: Sequence[training.PlannedRun]) -> dict[str, Any]:
         with contextlib.ExitStack() as closing:
-            stop = closing.enter_context(training.StopRequest(progress.say))
-            with command.user_errors():
+            stop.leave_if_asked("stopped between two runs; both are saved")
+            with command.input_errors():
                 members = training.open_members(group, ordered, init, evaluate, progress, origin)
             for member in members:
                 closing.callback(member.close)
@@ -111,7 +110,8 @@ def train(
                 for member in members
             }
 
-    return training.train_in_turn(groups, train_group, progress.say)
+    with training.StopRequest(progress.say) as stop:
+        return training.train_in_turn(groups, train_group, progress.say)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,17 @@
     python translate.py --workdir=runs/multi30k --beam_size=8 --n_best=3 --scores < captions.en
     python translate.py --workdir=runs/numbers        at a terminal: type a sentence, see it, again
 
-Lines come out in the order they came in, empty ones empty. With --n_best=N every line gives N
-lines; with --scores each starts with its score, the log probability divided by the length
-penalty, and a tab.
+As many lines come out as went in, in their order, empty ones empty. One that cannot be translated,
+not UTF-8 or far too long, comes out empty: a warning names it, the others are translated, and the
+exit code is 2. With --n_best=N every line gives N lines; with --scores each starts with its score,
+the log probability divided by the length penalty, and a tab.
 """
 
 import argparse
 import contextlib
 import dataclasses
+import functools
 import io
-import itertools
 import pathlib
 import sys
 from typing import Any
@@ -24,9 +25,9 @@ from experiment import command, training
 from experiment.analysis import runs
 from experiment.config import DecodeConfig
 from experiment.data import lines_of
-from experiment.evaluation import Translation, Translator
+from experiment.evaluation import Translation, Translator, translate_stream
 
-LINES_AT_ONCE = 1_000  # sorted by length and written out together
+INPUT = "standard input"
 
 
 def main(argv: list[str]) -> None:
@@ -35,6 +36,8 @@ def main(argv: list[str]) -> None:
     progress = training.Progress()
     with command.user_errors():
         command.check_positive(flags, "average", "step", "beam_size", "n_best")
+        if sys.stdin is None:
+            raise ValueError("Standard input is closed; the lines to translate come from there.")
         run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         decode = changed_decode(run.config.decode, flags)
         training.use_compilation_cache(flags.cache_dir)
@@ -44,14 +47,15 @@ def main(argv: list[str]) -> None:
     if sys.stdin.isatty():
         converse(translator, params, flags)
         return
-    lines, done = lines_of(sys.stdin.buffer, "standard input"), 0
+    lines, done = lines_of(sys.stdin.buffer, INPUT), 0
+    progress.update("compiling the search ...")
     with command.user_errors():
-        while chunk := list(itertools.islice(lines, LINES_AT_ONCE)):
-            progress.update(f"translated {done:,} lines" if done else "compiling the search ...")
-            for hypotheses in translator.translate(params, chunk):
+        for chunk in translate_stream(translator, params, lines, INPUT, progress.say):
+            for hypotheses in chunk:
                 show(hypotheses, flags)
             sys.stdout.flush()
             done += len(chunk)
+            progress.update(f"translated {done:,} lines")
     progress.clear()
 
 
@@ -98,12 +102,14 @@ def show(hypotheses: list[Translation], flags: argparse.Namespace) -> None:
 
 def converse(translator: Translator, params: Any, flags: argparse.Namespace) -> None:
     """Translates what is typed until the input ends."""
-    print("Type a sentence; Ctrl-D ends.", file=sys.stderr)
+    say = functools.partial(print, file=sys.stderr)
+    say("Type a sentence; Ctrl-D ends.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    typed = iter(functools.partial(input, "> "), None)
     with contextlib.suppress(EOFError):
-        while True:
-            show(translator.translate(params, [input("> ")])[0], flags)
+        for (found,) in translate_stream(translator, params, typed, INPUT, say, at_once=1):
+            show(found, flags)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,21 @@
 
     python -m benchmarks batching [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks decoding --workdir=RUN
+    python -m benchmarks safety [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks seeds [--seeds 2 4 --config=... --config.SECTION.NAME=VALUE ...]
 
 Each has a --help of its own.
 """
 
-from benchmarks import batching, decoding, seeds
+from benchmarks import batching, decoding, safety, seeds
 from experiment import command
 
-BENCHMARKS = {"batching": batching.main, "decoding": decoding.main, "seeds": seeds.main}
+BENCHMARKS = {
+    "batching": batching.main,
+    "decoding": decoding.main,
+    "safety": safety.main,
+    "seeds": seeds.main,
+}
 
 
 def main(argv: list[str]) -> None:

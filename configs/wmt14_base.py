@@ -43,6 +43,7 @@ def get_config() -> ConfigDict:
             "bucket_lengths": (16, 32, 48, 64, 96, 128, 256),  # tokens a row; also in evaluation
             "bpe_dropout_rate": 0.0,  # merges left out at random when training text is cut ...
             "bpe_dropout_samples": 1,  # ... in so many ways
+            "on_error": "refuse",  # skip: leave out training lines that cannot be read
         }
     )
     config.train = ConfigDict(

@@ -15,6 +15,7 @@
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import pathlib
@@ -26,6 +27,7 @@ from experiment.errors import Failure, MachineFailed
 
 BAD_INPUT = 2
 PREEMPTED = 42
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 INTERRUPTED = 130
 
 
@@ -38,27 +40,37 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 @contextlib.contextmanager
-def user_errors() -> Iterator[None]:
-    """Inside, a ValueError or a file that cannot be used is the user's: one line, exit code 2."""
-    try:
-        with failures():
-            yield
-    except BrokenPipeError:
-        raise  # nobody's error; see `run`
-    except ValueError as error:
-        fail(str(error), BAD_INPUT)
-    except OSError as error:
-        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        fail(named, BAD_INPUT)
-
-
-@contextlib.contextmanager
 def failures() -> Iterator[None]:
     """Inside, what ends a command before its end is one line, with the exit code of its kind."""
     try:
         yield
     except Failure as failure:
         fail(str(failure), failure.exit_code)
+
+
+@contextlib.contextmanager
+def input_errors() -> Iterator[None]:
+    """Inside, a ValueError is the user's: one line, exit code 2."""
+    try:
+        with failures():
+            yield
+    except ValueError as error:
+        fail(str(error), BAD_INPUT)
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Inside, a ValueError or a file that cannot be used is the user's: one line, exit code 2.
+
+    A disk that is full or broken is the machine's all the same.
+    """
+    try:
+        with input_errors():
+            yield
+    except BrokenPipeError:
+        raise  # nobody's error; see `run`
+    except OSError as error:
+        fail(_named(error), MachineFailed.exit_code if error.errno in _OF_DISKS else BAD_INPUT)
 
 
 @contextlib.contextmanager
@@ -70,17 +82,21 @@ def machine_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         fail(
-            f"{named}. What was saved before is whole; once this is mended, the same command goes "
-            "on from there.",
+            f"{_named(error)}. What was saved before is whole; once this is mended, the same "
+            "command goes on from there.",
             MachineFailed.exit_code,
         )
 
 
+def _named(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
 def run(main: Callable[[list[str]], None]) -> NoReturn:
     """Runs a command with the arguments of this process, and exits."""
-    logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' remarks are not the user's
+    # What libraries remark is not for the user, and what goes wrong in them is raised.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
     try:
         main(sys.argv[1:])
         sys.stdout.flush()

@@ -7,6 +7,7 @@ a device is touched or a file is written.
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from typing import Any
 from model.transformer.config import TransformerConfig
 
 BATCHINGS = ("bucketed", "packed")
+ON_ERROR = ("refuse", "skip")
 TOKENIZERS = ("moses", "none")
+MOST = 2**31 - 1  # steps, sizes and seeds are numbers of 32 bits on a device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +64,8 @@ class DataConfig:
     # (BPE-dropout, Provilkov et al. 2020).
     bpe_dropout_rate: float = 0.0
     bpe_dropout_samples: int = 1
+    # A line of training text that cannot be read: "refuse" the corpus or "skip" the pair.
+    on_error: str = "refuse"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +143,7 @@ class ExperimentConfig:
         _require(
             self.train.tokens_per_batch >= self.longest_row,
             f"train.tokens_per_batch={self.train.tokens_per_batch} must hold a row of "
-            f"{self.longest_row} tokens. Raise it, or shorten the rows of data.",
+            f"{self.longest_row} tokens. Raise it, or lower data.{self._longest_row_setting}.",
         )
         translated = self.evaluation.validation_sentences
         _require(
@@ -153,7 +158,8 @@ class ExperimentConfig:
         _require(
             self.model.positions != "learned" or longest <= self.model.max_positions,
             f"model.max_positions={self.model.max_positions} must reach the longest row of "
-            f"{longest} tokens, as positions are learned. Raise it.",
+            f"{longest} tokens (data.packed_length, data.bucket_lengths), as positions are "
+            "learned. Raise it.",
         )
         kept, averaged = self.train.keep_checkpoints, self.evaluation.average_checkpoints
         _require(
@@ -165,15 +171,19 @@ class ExperimentConfig:
     @property
     def longest_row(self) -> int:
         """The width of the widest batch, in tokens."""
-        packed = self.data.batching == "packed"
+        packed = self._longest_row_setting == "packed_length"
         return self.data.packed_length if packed else self.data.bucket_lengths[-1]
+
+    @property
+    def _longest_row_setting(self) -> str:
+        return "packed_length" if self.data.batching == "packed" else "bucket_lengths"
 
     def resolved(self) -> dict[str, Any]:
         """Returns every setting as plain values, as they are written beside a run."""
         return dataclasses.asdict(self)
 
 
-def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") -> Any:
+def from_mapping(kind: type[Any], mapping: Mapping[Any, Any], prefix: str = "") -> Any:
     """Returns the dataclass `kind` with the values of `mapping`, nested alike.
 
     A value may be missing only where `kind` has a default: a run from before there was such a
@@ -184,8 +194,11 @@ def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") 
     """
     types_of = typing.get_type_hints(kind)
     for key in mapping:
-        near = "".join(f" Did you mean {m}?" for m in difflib.get_close_matches(key, types_of, 1))
-        _require(key in types_of, f"{prefix}{key} is not a setting.{near}")
+        if key not in types_of:
+            shown = key if str(key).isidentifier() else _shown(key)
+            near = difflib.get_close_matches(str(key), types_of, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{prefix}{shown} is not a setting.{hint}")
     for field in dataclasses.fields(kind):
         has_value = field.name in mapping or field.default is not dataclasses.MISSING
         _require(has_value, f"{prefix}{field.name} is missing from the config.")
@@ -200,21 +213,38 @@ def from_mapping(kind: type[Any], mapping: Mapping[str, Any], prefix: str = "") 
 
 def _typed(wanted: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(wanted):
-        _require(isinstance(value, Mapping), f"{name}={value!r} must be a section of settings.")
+        _require(
+            isinstance(value, Mapping), f"{name}={_shown(value)} must be a section of settings."
+        )
         return from_mapping(typing.cast(type, wanted), value, f"{name}.")
     if typing.get_origin(wanted) is tuple:
         _require(
             isinstance(value, list | tuple) and all(type(item) is int for item in value),
-            f"{name}={value!r} must be whole numbers, such as (16, 32).",
+            f"{name}={_shown(value)} must be whole numbers, such as (16, 32).",
         )
-        return tuple(value)
+        return tuple(_typed(int, item, name) for item in value)
     if isinstance(wanted, types.UnionType):
         return None if value is None else _typed(typing.get_args(wanted)[0], value, name)
-    if wanted is float and type(value) is int:
-        return float(value)
     kinds = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
-    _require(type(value) is wanted, f"{name}={value!r} must be {kinds[wanted]}.")
-    return value
+    fits = type(value) is wanted or (wanted is float and type(value) is int)
+    _require(fits, f"{name}={_shown(value)} must be {kinds[wanted]}.")
+    if type(value) is int:
+        _require(abs(value) <= MOST, f"{name}={_shown(value)} must be at most {MOST:,}.")
+    if type(value) is str:
+        _require(
+            not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value),
+            f"{name}={_shown(value)} must not hold control characters.",
+        )
+    return wanted(value)
+
+
+def _shown(value: Any) -> str:
+    """Returns `repr` in a line that can be read, whatever the value."""
+    try:
+        shown = repr(value)
+    except ValueError:  # of a whole number that is too long to write
+        return "(a very long number)"
+    return shown if len(shown) <= 200 else f"{shown[:200]}..."
 
 
 def _check_data(data: DataConfig) -> None:
@@ -233,6 +263,15 @@ def _check_data(data: DataConfig) -> None:
         0 <= data.bpe_dropout_rate < 1,
         f"data.bpe_dropout_rate={data.bpe_dropout_rate} must be in [0, 1).",
     )
+    _require(
+        data.on_error in ON_ERROR,
+        f"data.on_error={data.on_error!r} must be one of {', '.join(ON_ERROR)}.",
+    )
+    _require(
+        data.on_error == "refuse" or data.corpus == "parallel_text",
+        f"data.on_error={data.on_error!r} must be 'refuse' where data.corpus is {data.corpus!r}: "
+        "only the files of a parallel_text corpus are read line by line.",
+    )
     samples = data.bpe_dropout_samples
     _require(samples > 0, f"data.bpe_dropout_samples={samples} must be at least 1.")
     _require(
@@ -240,6 +279,8 @@ def _check_data(data: DataConfig) -> None:
         f"data.bpe_dropout_samples={samples} must be 1 where data.bpe_dropout_rate is 0: without "
         "dropout there is one way to cut a text.",
     )
+    for name in ("corpus", "source_language", "target_language"):
+        _require(bool(getattr(data, name)), f"data.{name} must not be empty.")
     _require(
         data.source_language != data.target_language,
         f"data.source_language and data.target_language are both {data.source_language!r}; "

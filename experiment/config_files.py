@@ -38,17 +38,21 @@ def load_config(path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
             "config", lock_config=True, flag_values=values, sys_argv=argv
         )
         left_over = values(argv)[1:]
+        settings = values.config.to_dict()
     except SyntaxError as error:
         raise ValueError(f"--config={path}, line {error.lineno}: {error.msg}.") from None
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (flags.Error, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(_one_line(error)) from None
     if left_over:
         raise ValueError(f"{left_over[0]!r} is no flag. Settings look like --config.seed=1.")
-    config: ExperimentConfig = from_mapping(ExperimentConfig, values.config.to_dict())
+    config: ExperimentConfig = from_mapping(ExperimentConfig, settings)
     if not config.data.dir:
         return config
     # Whoever reads the config beside the run may stand in another folder.
-    folder = str(pathlib.Path(config.data.dir).expanduser().absolute())
+    try:
+        folder = str(pathlib.Path(config.data.dir).expanduser().absolute())
+    except RuntimeError:
+        raise ValueError(f"data.dir={config.data.dir}: there is no such user.") from None
     return dataclasses.replace(config, data=dataclasses.replace(config.data, dir=folder))
 
 

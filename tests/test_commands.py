@@ -3,8 +3,6 @@
 import functools
 import json
 import os
-import pathlib
-import random
 import shutil
 import signal
 import subprocess
@@ -22,75 +20,11 @@ import translate
 from experiment.analysis import runs
 from experiment.training import read_metrics
 from experiment.training.checkpoint import __main__ as checkpoint
+from tests.tiny_run import ENVIRONMENT, ROOT, TINY, command, training, write_corpus
 
 pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).parent.parent
-STEPS = 300
-WORDS = {"ka": "Baum", "lu": "Haus", "mi": "Hund", "no": "Katze", "pe": "grün", "ri": "groß"}
-TINY = {
-    "data.vocab_size": 300,
-    "data.packed_length": 16,
-    "data.bucket_lengths": "(8,16)",
-    "model.d_model": 16,
-    "model.d_ff": 32,
-    "model.num_heads": 2,
-    "model.num_layers": 1,
-    "train.tokens_per_batch": 64,
-    "train.warmup_steps": 20,
-    "train.num_steps": STEPS,
-    "train.log_every": 7,
-    "train.evaluate_every": 150,
-    "train.save_every": 40,
-    "train.keep_checkpoints": 3,
-    "decode.beam_size": 2,
-    "decode.max_extra_tokens": 4,
-    "decode.sentences_per_batch": 4,
-    "evaluation.validation_sentences": 2,
-    "evaluation.average_checkpoints": 3,
-}
-# Nothing of the session that tests: one CPU device, whatever there is.
-ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
-
-
-def write_corpus(folder):
-    """Sentences of made-up words; their translation stands backwards."""
-    words = random.Random(0)
-    folder.mkdir()
-    for split, pairs in (("train", 40), ("validation", 3), ("test", 4)):
-        sources = [words.choices(list(WORDS), k=words.randint(1, 4)) for _ in range(pairs)]
-        targets = [[WORDS[word] for word in reversed(source)] for source in sources]
-        for language, sentences in (("en", sources), ("de", targets)):
-            text = "".join(f"{' '.join(sentence)}\n" for sentence in sentences)
-            (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
-    return folder
-
-
-def training(corpus, workdir, cache, **changes):
-    """The arguments of `train.py`; `model__d_ff=64` changes a setting."""
-    settings = {**TINY, **{name.replace("__", "."): value for name, value in changes.items()}}
-    return [
-        f"--config={ROOT / 'configs' / 'parallel_text.py'}",
-        f"--config.data.dir={corpus}",
-        *(f"--config.{name}={value}" for name, value in settings.items()),
-        f"--workdir={workdir}",
-        f"--cache_dir={cache}",
-    ]
-
-
-def command(script, *arguments, stdin="", code=0):
-    """What a command left: what it printed and said."""
-    ended = subprocess.run(
-        [sys.executable, ROOT / script, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=ENVIRONMENT,
-        check=False,
-    )
-    assert ended.returncode == code, ended.stderr
-    return ended
+STEPS = TINY["train.num_steps"]
 
 
 @pytest.fixture(scope="module")
@@ -326,12 +260,54 @@ def test_nothing_in_is_nothing_out(translations):
     assert translations(b"") == []
 
 
-def test_input_that_is_not_utf_8_is_refused_with_its_line(translations, capsys):
+def test_lines_that_cannot_be_translated_are_empty_and_named_and_the_others_come_out(
+    translations, capsys
+):
+    good = translations(b"ka\nlu mi\n", "--n_best=2")
     with pytest.raises(SystemExit) as ended:
-        translations(b"ka\n\xff\n")
+        translations(b"ka\n\xff\n" + b"x" * 5_000 + b"\nlu mi\n", "--n_best=2")
+    printed, said = capsys.readouterr()
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: standard input, line 2, byte 1: not UTF-8 (byte 0xff).")
+    assert printed.split("\n") == [*good[:2], *4 * [""], *good[2:], ""]
+    *_, first, second, last = said.splitlines()
+    rest = "; an empty line stands for its translation"
+    assert first == f"warning: standard input, line 2, byte 1: not UTF-8 (byte 0xff){rest}"
+    assert second == (
+        "warning: standard input, line 3: a sentence must have at most 4,096 tokens, this has "
+        f"5,002{rest}"
+    )
+    assert last == (
+        "error: 2 of 4 lines of standard input could not be translated, as the warnings say; an "
+        "empty line stands for each."
+    )
+
+
+def test_sentence_that_is_too_long_to_be_scored_is_refused(place, trained, capsys, tmp_path):
+    (tmp_path / "short").write_bytes(b"ka\nlu\n")
+    (tmp_path / "long").write_bytes(b"ka\n" + b"x" * 5_000)
+    said = refusal(
+        capsys,
+        evaluate,
+        [
+            f"--workdir={place / 'run'}",
+            f"--source={tmp_path / 'short'}",
+            f"--reference={tmp_path / 'long'}",
+        ],
+    )
+    assert said == (
+        f"{tmp_path / 'long'}, line 2: a sentence that is scored must have at most 4,096 tokens, "
+        "this has 5,002. Split it."
+    )
+
+
+def test_run_goes_on_only_with_the_same_rule_for_lines_that_cannot_be_read(
+    place, trained, arguments, in_this_process, capsys
+):
+    said = refusal(capsys, train, arguments(workdir=place / "run", data__on_error="skip"))
+    assert said == (
+        f"{place / 'run'} was trained with data.on_error=refuse, this config has skip. "
+        "Choose another --workdir."
+    )
 
 
 def test_evaluating_the_test_split_again_gives_its_results(place, trained):
@@ -498,7 +474,8 @@ def write(corpus, **files):
         ),
         (
             lambda corpus: write(corpus, train_en=b"ka\nlu\nmi\n"),
-            "Both languages must have as many lines: {0}/train.de has 40 and {0}/train.en has 3.",
+            "Both languages must have as many lines: {0}/train.de has 40 and {0}/train.en has 3, "
+            "so line 4 of train.de has no counterpart. Align them again.",
         ),
         (
             lambda corpus: write(corpus, test_en=b"ka\nl\xffu\nmi\nno\n"),
@@ -580,8 +557,8 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
         ),
         (
             evaluate,
-            [f"--baseline={ROOT / 'translate.py'}"],
-            f"--baseline={ROOT / 'translate.py'} must have one line a sentence: it has 112, and "
+            [f"--baseline={ROOT / 'LICENSE'}"],
+            f"--baseline={ROOT / 'LICENSE'} must have one line a sentence: it has 202, and "
             "there are 4 sentences.",
         ),
         (

@@ -276,8 +276,8 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         ),
         (
             ["--config.model.positions=learned", "--config.model.max_positions=255"],
-            "model.max_positions=255 must reach the longest row of 256 tokens, as positions are "
-            "learned. Raise it.",
+            "model.max_positions=255 must reach the longest row of 256 tokens (data.packed_length, "
+            "data.bucket_lengths), as positions are learned. Raise it.",
         ),
         (
             ["--config.model.attention_dropout_rate=1"],
@@ -293,6 +293,25 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
             "dropout there is one way to cut a text.",
         ),
         (
+            ["--config.data.on_error=ignore"],
+            "data.on_error='ignore' must be one of refuse, skip.",
+        ),
+        (
+            ["--config.data.on_error=skip"],
+            "data.on_error='skip' must be 'refuse' where data.corpus is 'wmt14_translate/de-en': "
+            "only the files of a parallel_text corpus are read line by line.",
+        ),
+        (["--config.seed=4294967296"], "seed=4294967296 must be at most 2,147,483,647."),
+        (
+            ["--config.data.dir=~no_such_user/text"],
+            "data.dir=~no_such_user/text: there is no such user.",
+        ),
+        (
+            ["--config.model.d_model=1000000006", "--config.model.num_heads=12"],
+            "model.d_model=1000000006 must be divisible by model.num_heads=12 (remainder 10). "
+            "Nearest: 2 or 500000003 heads; or set model.d_k and model.d_v.",
+        ),
+        (
             ["--config.evaluation.tokenizer=13a"],
             "evaluation.tokenizer='13a' must be one of moses, none.",
         ),
@@ -303,7 +322,7 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         (
             ["--config.train.tokens_per_batch=255"],
             "train.tokens_per_batch=255 must hold a row of 256 tokens. "
-            "Raise it, or shorten the rows of data.",
+            "Raise it, or lower data.packed_length.",
         ),
         (
             [
@@ -312,7 +331,7 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
                 "--config.train.tokens_per_batch=31",
             ],
             "train.tokens_per_batch=31 must hold a row of 32 tokens. "
-            "Raise it, or shorten the rows of data.",
+            "Raise it, or lower data.bucket_lengths.",
         ),
         (
             ["--config.train.keep_checkpoints=4"],

@@ -1,6 +1,5 @@
 """A run, loaded by the name of its folder: its config, vocabulary, model, parameters, metrics."""
 
-import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -70,7 +69,8 @@ def load(
 
     Raises:
       ValueError: if there is no run, no checkpoint of it yet, or fewer than asked for.
-      NoGoodCheckpoint: if there are checkpoints and all of them, or that of `step`, are damaged.
+      NoGoodCheckpoint: if there are checkpoints and all of them are damaged.
+      Damaged: if that of `step` is.
     """
     workdir = Workdir(pathlib.Path(path))
     config: ExperimentConfig = from_mapping(ExperimentConfig, workdir.read_config())
@@ -79,17 +79,19 @@ def load(
     vocabulary = Vocabulary.load(workdir.vocabulary)
     model = Transformer(config.model.transformer(vocabulary.size))
     abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
-    with contextlib.closing(Checkpoints(workdir.checkpoints, say=say)) as checkpoints:
-        if step is not None:
-            params, steps = checkpoints.only(step, abstract), [step]
-        else:
-            count = average or config.evaluation.average_checkpoints
-            params, steps = checkpoints.mean(count, abstract, save_every=config.train.save_every)
-        record = checkpoints.record(steps[-1])
-    if average is not None and average > len(steps):
-        raise ValueError(f"{workdir.path} has {len(steps)} checkpoints, not --average={average}.")
-    steps = averaged_steps(record, steps)
-    return Run(workdir, config, vocabulary, model, params, tuple(steps), record["fingerprint"])
+    checkpoints = Checkpoints(workdir.checkpoints, say=say)
+    if step is not None:
+        mean = checkpoints.only(step, abstract)
+    else:
+        count = average or config.evaluation.average_checkpoints
+        mean = checkpoints.mean(count, abstract, save_every=config.train.save_every)
+    if average is not None and average > len(mean.steps):
+        raise ValueError(
+            f"{workdir.path} has {len(mean.steps)} checkpoints, not --average={average}."
+        )
+    steps = tuple(averaged_steps(mean.record, mean.steps))
+    fingerprint = mean.record["fingerprint"]
+    return Run(workdir, config, vocabulary, model, mean.params, steps, fingerprint)
 
 
 def build_evaluator(

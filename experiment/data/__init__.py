@@ -7,8 +7,17 @@ Example:
 
 from experiment.data.atomic import new_folder, sync, write_file
 from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packed_plan
-from experiment.data.corpora import Corpus, Pairs, lines_of, open_corpus, read_lines, read_pairs
+from experiment.data.corpora import (
+    Corpus,
+    Pairs,
+    Unreadable,
+    lines_of,
+    open_corpus,
+    read_lines,
+    read_pairs,
+)
 from experiment.data.pipeline import (
+    MAX_SENTENCE_TOKENS,
     Batch,
     assemble,
     evaluation_batches,
@@ -17,6 +26,7 @@ from experiment.data.pipeline import (
 )
 from experiment.data.prepare import (
     TrainingData,
+    check_scored,
     in_the_order_of,
     prepare_training_data,
     prepare_vocabulary,
@@ -35,6 +45,7 @@ from experiment.data.vocabulary import (
 __all__ = [
     "BOS_ID",
     "EOS_ID",
+    "MAX_SENTENCE_TOKENS",
     "PAD_ID",
     "UNK_ID",
     "Batch",
@@ -45,10 +56,12 @@ __all__ = [
     "PlannedBatch",
     "TokenIds",
     "TrainingData",
+    "Unreadable",
     "Vocabulary",
     "assemble",
     "batch_plan",
     "bucketed_plan",
+    "check_scored",
     "evaluation_batches",
     "fingerprint",
     "in_the_order_of",

@@ -9,6 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+# It can only be read by setting it, which is not for several threads.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 def write_file(path: pathlib.Path, content: bytes) -> None:
     """Writes `content` to `path`: a reader finds the old file or the new one, never a part."""
@@ -16,6 +20,7 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o666 & ~_UMASK)  # mkstemp's are private to their owner
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -54,7 +59,7 @@ def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         yield temporary
         # mkdtemp is private to its owner, and a cache is often shared by a group.
-        temporary.chmod(0o777 & ~_umask())
+        temporary.chmod(0o777 & ~_UMASK)
         try:
             os.rename(temporary, path)
         except OSError:
@@ -79,9 +84,3 @@ def _is_running(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -14,6 +14,7 @@ from experiment.data.vocabulary import BOS_ID, PAD_ID, Vocabulary
 _READING_THREADS = 2
 _BATCHES_AHEAD = 16
 FULL_BATCH_LENGTH = 64  # tokens; evaluation batches of longer rows have fewer of them
+MAX_SENTENCE_TOKENS = 4_096  # of what is translated or scored: memory grows with the square
 
 
 class Batch(NamedTuple):

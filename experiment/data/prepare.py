@@ -2,18 +2,20 @@
 
 import hashlib
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from experiment.config import ExperimentConfig
 from experiment.data.batching import BatchPlan, batch_plan
 from experiment.data.corpora import Corpus, open_corpus
-from experiment.data.pipeline import fingerprint
+from experiment.data.pipeline import MAX_SENTENCE_TOKENS, fingerprint
 from experiment.data.progress import Progress
 from experiment.data.token_ids import BpeDropout, TokenIds, prepare_token_ids
 from experiment.data.vocabulary import Vocabulary, train_vocabulary
 
 _SENTENCES_AT_ONCE = 10_000
+# Characters: normalised, one becomes 33 bytes at most, and a byte a token.
+_SURELY_SHORT = MAX_SENTENCE_TOKENS // 40
 
 
 class TrainingData(NamedTuple):
@@ -43,6 +45,8 @@ def prepare_training_data(
     needed = ("train", "validation", config.evaluation.test_split)
     corpus = open_corpus(config.data, cache_dir, report, needed=needed)
     vocabulary = vocabulary or prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
+    for split in ("validation", config.evaluation.test_split):
+        check_scored(corpus.pairs(split), vocabulary, 2 * (f"The {split} split",))
     rate, samples = config.data.bpe_dropout_rate, config.data.bpe_dropout_samples
     dropout = BpeDropout(rate, samples) if rate else None
     train = prepare_token_ids(corpus, "train", vocabulary, cache_dir, report, dropout=dropout)
@@ -54,6 +58,25 @@ def prepare_training_data(
         f" than {config.longest_row} tokens"
     )
     return TrainingData(corpus, vocabulary, train, plan, fingerprint(corpus, vocabulary, plan))
+
+
+def check_scored(
+    pairs: Sequence[tuple[str, str]], vocabulary: Vocabulary, names: tuple[str, str]
+) -> None:
+    """Refuses sentences that are too long to be scored: none may be left out of a score.
+
+    Raises:
+      ValueError: naming the first by its line; `names` say what sources and targets are lines of.
+    """
+    for number, pair in enumerate(pairs, 1):
+        for name, text in zip(names, pair, strict=True):
+            if len(text) > _SURELY_SHORT:
+                size = len(vocabulary.encode(text))
+                if size > MAX_SENTENCE_TOKENS:
+                    raise ValueError(
+                        f"{name}, line {number}: a sentence that is scored must have at most "
+                        f"{MAX_SENTENCE_TOKENS:,} tokens, this has {size:,}. Split it."
+                    )
 
 
 def in_the_order_of(config: ExperimentConfig, data: TrainingData) -> TrainingData:

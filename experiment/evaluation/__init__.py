@@ -4,6 +4,7 @@ from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.evaluator import Evaluator
 from experiment.evaluation.perplexity import perplexity
 from experiment.evaluation.significance import SAMPLES, Estimate, compare, paired_bootstrap
+from experiment.evaluation.stream import translate_stream
 from experiment.evaluation.translation import Translation, Translator, search
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "paired_bootstrap",
     "perplexity",
     "search",
+    "translate_stream",
     "translation_scores",
 ]

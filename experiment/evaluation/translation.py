@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from experiment.config import DecodeConfig
-from experiment.data import BOS_ID, EOS_ID, PAD_ID, Vocabulary
+from experiment.data import BOS_ID, EOS_ID, MAX_SENTENCE_TOKENS, PAD_ID, Vocabulary
 from model.decoding import Hypotheses, beam_search, greedy_search, length_penalty
 from model.transformer import one_sentence_a_row
 
@@ -18,7 +18,6 @@ LENGTH_STEP = 16
 # Up to this many tokens a batch has all its rows; of longer sentences it has fewer, because the
 # memory for attention grows with the square of the length.
 FULL_BATCH_LENGTH = 64
-MAX_SOURCE_TOKENS = 4_096
 
 
 class Translation(NamedTuple):
@@ -61,7 +60,7 @@ class Translator:
         many lines are done.
 
         Raises:
-          ValueError: if a line has more than MAX_SOURCE_TOKENS tokens.
+          ValueError: if a line has more than MAX_SENTENCE_TOKENS tokens.
         """
         encoded = self._vocabulary.encode_all(lines)
         _check_lengths(encoded)
@@ -78,6 +77,10 @@ class Translator:
             done += len(indices)
             progress(done, len(lines))
         return results
+
+    def num_tokens(self, line: str) -> int:
+        """Returns how many tokens a line has, its end included."""
+        return len(self._vocabulary.encode(line))
 
     def best(self, params: Any, lines: Sequence[str], **options: Any) -> list[str]:
         """Returns each line's best translation."""
@@ -124,9 +127,9 @@ def _in_one_line(text: str) -> str:
 
 def _check_lengths(encoded: Sequence[Sequence[int]]) -> None:
     for number, ids in enumerate(encoded, 1):
-        if len(ids) > MAX_SOURCE_TOKENS:
+        if len(ids) > MAX_SENTENCE_TOKENS:
             raise ValueError(
-                f"A sentence must have at most {MAX_SOURCE_TOKENS:,} tokens; number {number} of "
+                f"A sentence must have at most {MAX_SENTENCE_TOKENS:,} tokens; number {number} of "
                 f"those to translate has {len(ids):,}. Split it."
             )
 

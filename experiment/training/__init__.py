@@ -1,7 +1,15 @@
 """Sections 5 and 5.1 to 5.4: from batches to parameters, and never losing them."""
 
 from experiment.training.averaging import average_run
-from experiment.training.checkpoint import Checkpoints, Damaged, Retention, averaged_steps, seal
+from experiment.training.checkpoint import (
+    Checkpoints,
+    CheckpointWriter,
+    Damaged,
+    Gone,
+    Retention,
+    averaged_steps,
+    seal,
+)
 from experiment.training.clock import Clock
 from experiment.training.compilation import use_compilation_cache
 from experiment.training.finish import finish
@@ -11,7 +19,7 @@ from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, lo
 from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
-from experiment.training.origin import Origin, init_from, known_vocabulary, origin_of
+from experiment.training.origin import Origin, known_vocabulary, origin_of
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
@@ -53,7 +61,6 @@ __all__ = [
     "OpenRun",
     "Placement",
     "finish",
-    "init_from",
     "known_vocabulary",
     "open_run",
     "Origin",
@@ -69,9 +76,11 @@ __all__ = [
     "stacked_batches",
     "train_in_turn",
     # What a run leaves behind, and how it ends.
+    "CheckpointWriter",
     "Checkpoints",
     "Damaged",
     "Diverged",
+    "Gone",
     "MetricsLog",
     "Preempted",
     "Progress",

@@ -10,7 +10,7 @@ import jax
 
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import Vocabulary, new_folder
-from experiment.training.checkpoint import Checkpoints, Retention, averaged_steps
+from experiment.training.checkpoint import Checkpoints, CheckpointWriter, Retention, averaged_steps
 from experiment.training.state import init_params
 from experiment.training.workdir import Workdir
 from model.transformer import Transformer
@@ -33,18 +33,17 @@ def average_run(
         raise ValueError(f"--to={to} must be a new folder; there is something. Name another.")
     if not workdir.checkpoints.is_dir():
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
-    with contextlib.closing(Checkpoints(workdir.checkpoints, say=say)) as checkpoints:
-        model = Transformer(config.model.transformer(Vocabulary.load(workdir.vocabulary).size))
-        abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
-        params, steps = checkpoints.mean(last, abstract, save_every=config.train.save_every)
-        if len(steps) < last:
-            raise ValueError(f"{workdir.path} has {len(steps)} checkpoints, not --last={last}.")
-        record = checkpoints.record(steps[-1])
-    steps = averaged_steps(record, steps)
+    model = Transformer(config.model.transformer(Vocabulary.load(workdir.vocabulary).size))
+    abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
+    checkpoints = Checkpoints(workdir.checkpoints, say=say)
+    mean = checkpoints.mean(last, abstract, save_every=config.train.save_every)
+    if len(mean.steps) < last:
+        raise ValueError(f"{workdir.path} has {len(mean.steps)} checkpoints, not --last={last}.")
+    steps = averaged_steps(mean.record, mean.steps)
     with new_folder(average.path) as folder:
         written, alone = Workdir(folder), Retention(newest=1)
         shutil.copyfile(workdir.config, written.config)
         shutil.copyfile(workdir.vocabulary, written.vocabulary)
-        with contextlib.closing(Checkpoints(written.checkpoints, retention=alone)) as checkpoints:
-            checkpoints.save_mean(params, steps, record)
+        with contextlib.closing(CheckpointWriter(written.checkpoints, alone)) as writer:
+            writer.save_mean(mean.params, steps, mean.record)
     return steps

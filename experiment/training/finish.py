@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from experiment.config import ExperimentConfig
 from experiment.training.member import Member
 from experiment.training.state import num_params
-from experiment.training.stopping import Preempted, StopRequest
+from experiment.training.stopping import StopRequest
 from experiment.training.workdir import write_json, write_lines
 
 SAMPLES = 4
@@ -41,18 +41,17 @@ def finish(
     """
 
     def show(done: int, total: int) -> None:
-        if stop.asked:
-            raise Preempted(
-                "stopped while scoring; the training is saved, and the same command scores it."
-            )
+        stop.leave_if_asked("stopped while scoring; the training is saved")
         member.progress.update(f"translated {done:,} of {total:,}")
 
     run, split = member.run, config.evaluation.test_split
-    params, steps = run.checkpoints.mean(
-        config.evaluation.average_checkpoints,
-        run.state.params,
-        save_every=config.train.save_every,
-    )
+    with member.progress.waiting("the checkpoints to be read"):
+        params, steps, _ = run.checkpoints.mean(
+            config.evaluation.average_checkpoints,
+            run.state.params,
+            save_every=config.train.save_every,
+        )
+    show(0, len(pairs))
     member.progress.say(
         f"{member.name}: scoring {split} ({len(pairs):,} pairs) with "
         + (f"the mean of {len(steps)} checkpoints" if len(steps) > 1 else f"step {steps[0]:,}")

@@ -2,7 +2,8 @@
 
 On one machine the kernel knows (`flock` is released when its process dies). Between machines that
 share a folder it may not, and clocks may differ; there a holder counts its heartbeats in the file,
-and whoever comes watches for a while whether the count goes on.
+and whoever comes watches for a while whether the count goes on. A holder that finds its lock in
+other hands, having been asleep meanwhile, ends at once: two must not write.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import platform
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,7 @@ from experiment.training.seeds import PlannedRun
 NAME = "lock"
 SECONDS_BETWEEN_BEATS = 5.0
 SECONDS_OF_WATCHING = 20.0
+SECONDS_TO_SETTLE = 1.0  # until another that came at the same moment has written its name
 
 
 @contextlib.contextmanager
@@ -37,17 +40,22 @@ def locked(folder: pathlib.Path, say: Callable[[str], None]) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     with _opened(path) as (descriptor, kernel_knows):
-        _take(descriptor, path, say, kernel_knows)
-        stopped = threading.Event()
-        beating = threading.Thread(target=_beat, args=(descriptor, stopped), daemon=True)
-        beating.start()
+        if not kernel_knows or _read(descriptor).get("host") != platform.node():
+            _watch(descriptor, path, say)
+        if holder := _read(descriptor):
+            say(f"{folder} was left locked by {_named(holder)}, which is gone; taken over.")
+        beat = _Heartbeat(descriptor, path, say)
+        if not kernel_knows:
+            time.sleep(SECONDS_TO_SETTLE)
+            beat.check()
+        beat.start()
         try:
             yield
         finally:
-            stopped.set()
-            beating.join()
-            with contextlib.suppress(OSError):  # the folder may be gone, and the lock with it
-                path.unlink()
+            beat.stop()
+            if beat.is_ours():
+                with contextlib.suppress(OSError):  # the folder may be gone, and the lock with it
+                    path.unlink()
 
 
 @contextlib.contextmanager
@@ -57,6 +65,58 @@ def locked_all(runs: Sequence[PlannedRun], say: Callable[[str], None]) -> Iterat
         for run in runs:
             locks.enter_context(locked(run.workdir.path, say))
         yield
+
+
+class _Heartbeat:
+    """Writes into the lock, now and then, who holds it."""
+
+    def __init__(self, descriptor: int, path: pathlib.Path, say: Callable[[str], None]) -> None:
+        """Writes it once."""
+        self._descriptor, self._path, self._say = descriptor, path, say
+        self._token = secrets.token_hex(8)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._write(0)
+
+    def start(self) -> None:
+        """Goes on in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when nothing is written any more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def is_ours(self) -> bool:
+        """Returns whether the lock still says what was written here."""
+        return _read(self._descriptor).get("token") == self._token and _is_at(
+            self._descriptor, self._path
+        )
+
+    def check(self) -> None:
+        """Raises InUse if the lock is in other hands."""
+        if not self.is_ours():
+            raise InUse(_held(self._path, _read(self._descriptor)))
+
+    def _beat(self) -> None:
+        for count in itertools.count(1):
+            if self._stopped.wait(SECONDS_BETWEEN_BEATS):
+                return
+            holder = _read(self._descriptor)
+            if holder and holder.get("token") != self._token:
+                self._say(f"{_held(self._path, holder)} This process stops at once.")
+                os._exit(InUse.exit_code)
+            self._write(count)
+
+    def _write(self, count: int) -> None:
+        holder = {
+            "host": platform.node(),
+            "process": os.getpid(),
+            "token": self._token,
+            "beat": count,
+        }
+        with contextlib.suppress(OSError):  # a full disk is found by what has to be written
+            os.pwrite(self._descriptor, f"{json.dumps(holder):<160}\n".encode(), 0)
 
 
 @contextlib.contextmanager
@@ -91,34 +151,24 @@ def _is_at(descriptor: int, path: pathlib.Path) -> bool:
         return False
 
 
-def _take(
-    descriptor: int, path: pathlib.Path, say: Callable[[str], None], kernel_knows: bool
-) -> None:
-    """Takes the lock over from whoever left it, unless they live where the kernel does not see."""
+def _watch(descriptor: int, path: pathlib.Path, say: Callable[[str], None]) -> None:
+    """Returns once whoever holds the lock, if any, has shown no sign of life for a while.
+
+    Raises:
+      InUse: if they show one.
+    """
     holder = _read(descriptor)
     if not holder:
         return
-    named = _named(holder)
-    if holder.get("host") != platform.node() or not kernel_knows:
-        say(
-            f"{path.parent} is locked by {named}; watching for {SECONDS_OF_WATCHING:.0f} s whether "
-            "it is alive ..."
-        )
-        end = time.monotonic() + SECONDS_OF_WATCHING
-        while time.monotonic() < end:
-            time.sleep(min(0.5, SECONDS_OF_WATCHING / 10))
-            if _read(descriptor) != holder:
-                raise InUse(_held(path, holder))
-    say(f"{path.parent} was left locked by {named}, which is gone; taken over.")
-
-
-def _beat(descriptor: int, stopped: threading.Event) -> None:
-    for beat in itertools.count():
-        holder = {"host": platform.node(), "process": os.getpid(), "beat": beat}
-        with contextlib.suppress(OSError):  # a full disk is found by what has to be written
-            os.pwrite(descriptor, f"{json.dumps(holder):<120}\n".encode(), 0)
-        if stopped.wait(SECONDS_BETWEEN_BEATS):
-            return
+    say(
+        f"{path.parent} is locked by {_named(holder)}; watching for {SECONDS_OF_WATCHING:.0f} s "
+        "whether it is alive ..."
+    )
+    end = time.monotonic() + SECONDS_OF_WATCHING
+    while time.monotonic() < end:
+        time.sleep(min(0.5, SECONDS_OF_WATCHING / 10))
+        if _read(descriptor) != holder:
+            raise InUse(_held(path, holder))
 
 
 def _read(descriptor: int) -> dict[str, Any]:

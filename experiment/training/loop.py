@@ -9,12 +9,13 @@ import jax
 
 from experiment.config import TrainConfig
 from experiment.data import Batch
+from experiment.errors import MachineFailed
 from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
 from experiment.training.progress import duration
 from experiment.training.stacking import stacked, unstacked
 from experiment.training.state import TrainState, num_params
-from experiment.training.stopping import Preempted, StopRequest
+from experiment.training.stopping import StopRequest
 
 # Steps handed to the devices before the first of them must be done: enough to keep them busy, few
 # enough that a request to stop is answered at once.
@@ -63,12 +64,18 @@ class Loop:
             self._evaluate_if_due()  # it may have been saved and stopped before its scoring
         for batch in self.progress.while_waiting("the next batch", batches):
             self._update(batch)
+            self.stop.look(self.step)
             if self._is_due(self.config.log_every):
                 self._log()
             if self._is_due(self.config.save_every) or self.stop.asked:
                 self._save()
             self._evaluate_if_due()
         self._wait_for_checkpoints()
+        if self.step < self.config.num_steps:
+            raise MachineFailed(
+                f"The batches ended after step {self.step:,} of {self.config.num_steps:,}. The "
+                "same command goes on from the newest checkpoint."
+            )
         for member in self.members:
             member.run.clock.stop()
 
@@ -89,9 +96,7 @@ class Loop:
         if self.stop.asked:
             self._save()
             self._wait_for_checkpoints()
-            raise Preempted(
-                f"stopped and saved after step {self.step:,}; the same command goes on from there."
-            )
+            self.stop.leave_if_asked(f"stopped and saved after step {self.step:,}")
 
     def _wait_for_checkpoints(self) -> None:
         for member in self.members:
@@ -140,7 +145,7 @@ class Loop:
     def _log(self) -> None:
         self._fetch_metrics()
         for member in self.members:
-            member.run.checkpoints.check()
+            member.run.checkpoints.check_written()
         lines = [member.log() for member in self.members]
         rate = sum(line["target_tokens_per_second"] for line in lines)
         means = "  ".join(
@@ -178,7 +183,7 @@ class Loop:
     def _save(self) -> None:
         self._fetch_metrics()
         self.progress.update(f"step {self.step:,}: saving ...")
-        with self._phase("saving"):
+        with self._phase("saving"), self.progress.waiting("the last checkpoint to be written"):
             states = self._unstacked(self._placement.fetch(self._state))
             for member, state in zip(self.members, states, strict=True):
                 member.save(state)

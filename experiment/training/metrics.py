@@ -7,6 +7,8 @@ from typing import Any
 
 from tensorboardX import SummaryWriter
 
+from experiment.data import write_file
+
 
 class MetricsLog:
     """Appends to a run's metrics. Opened at a step, it forgets what was logged after that step."""
@@ -60,17 +62,25 @@ def _is_scored(line: dict[str, Any]) -> bool:
 
 
 def _keep_until(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
-    """Drops what a run logged after the checkpoint that it is resumed from; it will come again."""
+    """Drops what a run logged after the checkpoint that it is resumed from; it will come again.
+
+    Raises:
+      ValueError: if a line is damaged that was not being written when the process died.
+    """
     if not path.exists():
         return []
-    kept = []
-    for line in path.read_text().split("\n"):
+    *whole, torn = path.read_text(encoding="utf-8").split("\n")
+    lines = []
+    for number, line in enumerate(whole, 1):
         try:
-            if line and json.loads(line)["step"] <= step:
-                kept.append(line)
-        except json.JSONDecodeError:
-            break  # cut off in the middle when the process died: later than any checkpoint
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(f"{line}\n" for line in kept))
-    temporary.replace(path)
-    return [json.loads(line) for line in kept]
+            lines.append(json.loads(line))
+            if not {"kind", "step"} <= lines[-1].keys():
+                raise KeyError
+        except (ValueError, KeyError, AttributeError):
+            raise ValueError(
+                f"{path}, line {number}: not a line of metrics any more. Mend it or take it out."
+            ) from None
+    kept = [line for line in lines if line["step"] <= step]
+    if len(kept) < len(lines) or torn:
+        write_file(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    return kept

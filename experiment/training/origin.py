@@ -1,19 +1,14 @@
 """Starting anew from the parameters of another run: where they are, and that they still are it."""
 
-import contextlib
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import Vocabulary
-from experiment.training.checkpoint import Checkpoints
+from experiment.training.checkpoint import Checkpoints, Damaged, Gone
 from experiment.training.loss import Params
 from experiment.training.seeds import PlannedRun
-from experiment.training.state import TrainState
 from experiment.training.workdir import Workdir, flatten, read_json
 
 
@@ -30,21 +25,27 @@ class Origin(NamedTuple):
         Raises:
           ValueError: if that checkpoint is not there any more, or has become another.
         """
-        with contextlib.closing(Checkpoints(Workdir(pathlib.Path(self.workdir)).checkpoints)) as at:
-            if self.step not in at.steps() or at.digest(self.step) != self.digest:
-                raise ValueError(
-                    f"The checkpoint of step {self.step} in {self.workdir}, from which this run "
-                    "starts, is gone or damaged. Put it back, or choose another --workdir."
-                )
-            return at.restore_params(self.step, abstract)
+        checkpoints = Checkpoints(Workdir(pathlib.Path(self.workdir)).checkpoints)
+        try:
+            if checkpoints.digest(self.step) == self.digest:
+                return checkpoints.restore_params(self.step, abstract)
+            reason = "it has become another."
+        except (Damaged, Gone) as error:
+            reason = str(error)
+        raise ValueError(
+            f"The checkpoint of step {self.step} in {self.workdir}, from which this run starts, "
+            f"cannot be used: {reason} Put it back, or choose another --workdir."
+        )
 
 
-def origin_of(runs: Sequence[PlannedRun], finetune_from: pathlib.Path | None) -> Origin | None:
+def origin_of(
+    runs: Sequence[PlannedRun], finetune_from: pathlib.Path | None, say: Callable[[str], None]
+) -> Origin | None:
     """Returns where the runs start from: what they wrote down themselves, else what is asked for.
 
     Raises:
       ValueError: if the two differ, or what is asked for has no checkpoint or another model.
-      NoGoodCheckpoint: if all of its checkpoints are damaged.
+      NoGoodCheckpoint: if all of its checkpoints are damaged; `say` is told of each that is.
     """
     asked = Workdir(finetune_from) if finetune_from else None
     for run in runs:
@@ -61,19 +62,7 @@ def origin_of(runs: Sequence[PlannedRun], finetune_from: pathlib.Path | None) ->
                 f"{run.workdir.path} was started without --finetune_from={asked.path}. Choose "
                 "another --workdir."
             )
-    return _newest(asked, runs[0].config) if asked else None
-
-
-def init_from(
-    origin: Origin, init: Callable[[jax.Array], TrainState]
-) -> Callable[[jax.Array], TrainState]:
-    """Returns `init` with the parameters of `origin` in place of fresh ones."""
-
-    def start(rng: jax.Array) -> TrainState:
-        state = init(rng)
-        return state._replace(params=jax.tree.map(jnp.asarray, origin.params(state.params)))
-
-    return start
+    return _newest(asked, runs[0].config, say) if asked else None
 
 
 def known_vocabulary(runs: Sequence[PlannedRun], origin: Origin | None) -> Vocabulary | None:
@@ -83,7 +72,7 @@ def known_vocabulary(runs: Sequence[PlannedRun], origin: Origin | None) -> Vocab
     return next((Vocabulary.load(path) for path in paths if path.exists()), None)
 
 
-def _newest(source: Workdir, config: ExperimentConfig) -> Origin:
+def _newest(source: Workdir, config: ExperimentConfig, say: Callable[[str], None]) -> Origin:
     trained: ExperimentConfig = from_mapping(ExperimentConfig, source.read_config())
     before, now = flatten(trained.resolved()["model"]), flatten(config.resolved()["model"])
     for name, value in now.items():
@@ -92,10 +81,13 @@ def _newest(source: Workdir, config: ExperimentConfig) -> Origin:
                 f"--finetune_from={source.path} has model.{name}={before[name]}, this config has "
                 f"{value}. Give --config.model.{name}={before[name]}."
             )
-    with contextlib.closing(Checkpoints(source.checkpoints)) as checkpoints:
-        steps = checkpoints.verify() if source.checkpoints.is_dir() else []
-        if not steps:
-            raise ValueError(
-                f"--finetune_from={source.path} has no checkpoint yet. Let its training go on."
-            )
-        return Origin(str(source.path), steps[-1], checkpoints.digest(steps[-1]))
+    checkpoints = Checkpoints(source.checkpoints, say=say)
+    step = next(
+        (step for step in reversed(checkpoints.steps()) if checkpoints.is_whole(step)), None
+    )
+    if step is None:
+        checkpoints.check_none_is_lost()
+        raise ValueError(
+            f"--finetune_from={source.path} has no checkpoint yet. Let its training go on."
+        )
+    return Origin(str(source.path), step, checkpoints.digest(step))

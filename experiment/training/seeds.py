@@ -1,9 +1,8 @@
 """Several seeds of one config: in which folder each of them is, and from where all can go on."""
 
-import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from experiment.config import ExperimentConfig
@@ -58,15 +57,25 @@ def runs_of(folder: pathlib.Path, config: ExperimentConfig, seeds: int) -> list[
     return runs
 
 
-def newest_common_step(runs: Sequence[PlannedRun]) -> int | None:
-    """Returns the `common_step` of what the runs have saved."""
-    steps: list[list[int]] = []
-    for run in runs:
-        steps.append([])
-        if run.workdir.checkpoints.is_dir():
-            with contextlib.closing(Checkpoints(run.workdir.checkpoints)) as checkpoints:
-                steps[-1] = checkpoints.verify()
-    return common_step(steps, runs[0].config.train.save_every)
+class CommonStep(NamedTuple):
+    """From where several runs can go on together."""
+
+    step: int | None  # None: from nowhere; 0: from the beginning
+    damaged: dict[str, dict[int, str]]  # of each run, by name: the checkpoints found so, and why
+
+
+def newest_common_step(
+    runs: Sequence[PlannedRun], say: Callable[[str], None] = lambda message: None
+) -> CommonStep:
+    """Returns the `common_step` of what the runs have saved that is as it was written.
+
+    Raises:
+      NoGoodCheckpoint: if one has checkpoints and all of them are damaged.
+    """
+    each = {run.name: Checkpoints(run.workdir.checkpoints, say=say) for run in runs}
+    steps = [checkpoints.verify() for checkpoints in each.values()]
+    damaged = {name: checkpoints.damaged for name, checkpoints in each.items()}
+    return CommonStep(common_step(steps, runs[0].config.train.save_every), damaged)
 
 
 def common_step(steps: Sequence[Sequence[int]], save_every: int) -> int | None:

@@ -1,9 +1,8 @@
 """How a run starts: from its own newest checkpoint if there is one, else from scratch."""
 
 import base64
-import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ import numpy as np
 
 from experiment.config import ExperimentConfig, TrainConfig
 from experiment.data import TrainingData
-from experiment.training.checkpoint import Checkpoints, Retention
+from experiment.training.checkpoint import Checkpoints, CheckpointWriter, Retention
 from experiment.training.clock import Clock
 from experiment.training.metrics import MetricsLog
 from experiment.training.origin import Origin
@@ -32,7 +31,7 @@ class OpenRun:
     target_tokens: int  # trained on so far
     skipped_updates: int  # left out so far, as they were not finite
     skipped_in_a_row: int  # of these the last ones
-    checkpoints: Checkpoints
+    checkpoints: CheckpointWriter
     log: MetricsLog
     clock: Clock
 
@@ -44,14 +43,16 @@ def open_run(
     init: Callable[[], TrainState],
     *,
     step: int | None = None,
+    damaged: Mapping[int, str] | None = None,
     origin: Origin | None = None,
     say: Callable[[str], None] = lambda message: None,
 ) -> OpenRun:
     """Returns the run of `workdir`, at its newest good checkpoint, or from `init`.
 
-    With `step` it goes back to the checkpoint of that step, 0 for `init`; later ones are deleted.
-    `origin` is where the parameters of `init` come from, if from another run. `say` is told of
-    checkpoints that are damaged. Whoever calls this holds the lock of `workdir`.
+    With `step` it goes back to the checkpoint of that step, 0 for `init`; later ones are deleted,
+    and set aside are those that were found `damaged`. From `origin`, a checkpoint of another run,
+    come the parameters in place of those of `init`. `say` is told of checkpoints that are damaged.
+    Whoever calls this holds the lock of `workdir`.
 
     Raises:
       ValueError: if the checkpoint was trained on other data, or for more steps, or is a mean;
@@ -60,7 +61,7 @@ def open_run(
     """
     fingerprint = data.fingerprint
     workdir.check_belongs_to(config.resolved())
-    state, kept, damaged = _restored(workdir, init, step, say)
+    state, kept, found = _restored(workdir, init, step, origin, say)
     check_same_data(kept.get("fingerprint", {}), fingerprint)
     if state.step > config.train.num_steps:
         raise ValueError(
@@ -70,13 +71,16 @@ def open_run(
     if state.step < config.train.num_steps:
         for file in (workdir.results, workdir.translations):
             file.unlink(missing_ok=True)  # of a shorter run, which goes on now
+    if origin:  # before there is a config: a run is finetuned from its first moment on, or never
+        write_json(workdir.origin, origin._asdict())
     workdir.write_config(config.resolved())
     data.vocabulary.save(workdir.vocabulary)
-    if origin:
-        write_json(workdir.origin, origin._asdict())
     step = int(state.step)
-    checkpoints = Checkpoints(
-        workdir.checkpoints, retention=retention(config.train), say=say, damaged=damaged
+    checkpoints = CheckpointWriter(
+        workdir.checkpoints,
+        retention(config.train),
+        say=say,
+        damaged={**(damaged or {}), **found},
     )
     checkpoints.delete_after(step)
     return OpenRun(
@@ -104,17 +108,20 @@ def _restored(
     workdir: Workdir,
     init: Callable[[], TrainState],
     step: int | None,
+    origin: Origin | None,
     say: Callable[[str], None],
 ) -> tuple[TrainState, dict[str, Any], dict[int, str]]:
     """Returns the state, the record (empty for `init`) and the checkpoints found damaged."""
-    if workdir.checkpoints.is_dir() and step != 0:
-        with contextlib.closing(Checkpoints(workdir.checkpoints, say=say)) as checkpoints:
-            abstract = jax.eval_shape(init)
-            if step is not None:
-                return *checkpoints.restore(step, abstract), checkpoints.damaged
-            if restored := checkpoints.newest(abstract):
-                return restored.state, restored.record, checkpoints.damaged
-    return jax.tree.map(np.asarray, init()), {}, {}
+    checkpoints = Checkpoints(workdir.checkpoints, say=say)
+    abstract = jax.eval_shape(init)
+    if step:
+        return *checkpoints.restore(step, abstract), checkpoints.damaged
+    if step is None and (restored := checkpoints.newest(abstract)):
+        return restored.state, restored.record, checkpoints.damaged
+    fresh: TrainState = jax.tree.map(np.asarray, init())
+    if origin:
+        fresh = fresh._replace(params=origin.params(abstract.params))
+    return fresh, {}, checkpoints.damaged
 
 
 def retention(config: TrainConfig) -> Retention:

@@ -1,10 +1,19 @@
-"""Being asked to stop: by Ctrl-C, or by the machine's owner with SIGTERM."""
+"""Being asked to stop: by Ctrl-C, or by the machine's owner with SIGTERM.
 
+SIGTERM has one owner. In a run of one process that is the handler below. In a run of several it
+is JAX's preemption service, which a handler of ours would silence: whichever process is told first,
+all of them learn of it at the same step, and so save the same one.
+"""
+
+import contextlib
 import os
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
 
 from experiment.errors import Failure
 
@@ -22,8 +31,22 @@ class StopRequest:
         self.asked = False
         self._say = say
         self._previous: dict[signal.Signals, Any] = {}
+        self._several = jax.process_count() > 1
+
+    def look(self, step: int) -> None:
+        """Notes what other processes were asked; each calls it at every step, with its number."""
+        if self._several and multihost_utils.reached_preemption_sync_point(step):
+            self._note_once("SIGTERM")
+
+    def leave_if_asked(self, where: str) -> None:
+        """Raises Preempted if it was asked to stop; `where` says what was left, and how."""
+        if self.asked:
+            raise Preempted(f"{where}; the same command goes on from there.")
 
     def __enter__(self) -> "StopRequest":
+        if self._several:
+            self._previous[signal.SIGINT] = signal.signal(signal.SIGINT, _pass_on)
+            return self
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._note)
         return self
@@ -40,6 +63,16 @@ class StopRequest:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
             os._exit(128 + number)
+        self._note_once(signal.Signals(number).name)
+
+    def _note_once(self, name: str) -> None:
         self.asked = True
-        name = signal.Signals(number).name
-        self._say(f"{name}: saving, then stopping. Once more to stop at once, without saving.")
+        # A signal may come while a line is being written; then this one is not.
+        with contextlib.suppress(RuntimeError):
+            self._say(f"{name}: saving, then stopping. Once more to stop at once, without saving.")
+
+
+def _pass_on(number: int, frame: FrameType | None) -> None:
+    """Tells JAX's preemption service of a Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # once more ends this process

@@ -12,7 +12,7 @@ from experiment.training.member import Diverged, Member
 from experiment.training.origin import Origin
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress
-from experiment.training.seeds import PlannedRun, newest_common_step
+from experiment.training.seeds import CommonStep, PlannedRun, newest_common_step
 from experiment.training.stacking import stacked_batches
 from experiment.training.start import open_run
 from experiment.training.state import TrainState
@@ -41,7 +41,7 @@ def grouped(
     groups: list[list[PlannedRun]] = []
     for start in range(0, len(runs), size):
         group = [run for run in runs[start : start + size] if not run.results()]
-        if len(group) > 1 and newest_common_step(group) is None:
+        if len(group) > 1 and newest_common_step(group).step is None:
             names = ", ".join(run.name for run in group)
             say(f"one seed after another, not together: {names} were saved at different steps")
             groups += [[run] for run in group]
@@ -81,14 +81,24 @@ def open_members(
       ValueError: if a checkpoint was trained on other data, or for more steps.
       NoGoodCheckpoint: if there are checkpoints of a run and all of them are damaged.
     """
-    step, members = newest_common_step(runs) if len(runs) > 1 else None, []
+    common, members = CommonStep(None, {}), []
+    if len(runs) > 1:
+        with progress.waiting("the checkpoints of all seeds to be read"):
+            common = newest_common_step(runs, progress.say)
     for run in runs:
         progress.wait_for(f"{run.workdir.path}: initialising, or restoring the newest checkpoint")
         root = jax.random.key(run.config.seed)
         start = functools.partial(init, jax.random.fold_in(root, 0))
         own = data[run.name]
         opened = open_run(
-            run.workdir, run.config, own, start, step=step, origin=origin, say=progress.say
+            run.workdir,
+            run.config,
+            own,
+            start,
+            step=common.step,
+            damaged=common.damaged.get(run.name),
+            origin=origin,
+            say=progress.say,
         )
         members.append(
             Member(

@@ -1,6 +1,7 @@
 """The folder of one run: what lies where in it, and whose it is."""
 
 import json
+import os
 import pathlib
 from collections.abc import Iterable
 from typing import Any
@@ -43,8 +44,13 @@ class Workdir:
         Raises:
           ValueError: naming the first key that differs, with both values.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"--workdir={self.path} must be a folder; it is a file. Name another.")
+        there = next(path for path in (self.path, *self.path.parents) if path.exists())
+        if not there.is_dir():
+            raise ValueError(
+                f"--workdir={self.path} must be a folder; {there} is a file. Name another."
+            )
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(f"--workdir={self.path}: {there} cannot be written to. Name another.")
         if not self.config.exists():
             return
         stored = flatten(from_mapping(ExperimentConfig, read_json(self.config)).resolved())

@@ -1,6 +1,7 @@
 """The sizes of a Transformer (paper, table 3), and the variants of it that people compare."""
 
 import dataclasses
+import math
 
 CHOICES = {
     "positions": ("sinusoidal", "learned", "none", "rotary", "alibi", "relative"),
@@ -80,7 +81,8 @@ class TransformerConfig:
 
 
 def _indivisible(d_model: int, num_heads: int) -> str:
-    divisors = [n for n in range(1, d_model + 1) if d_model % n == 0]
+    small = [n for n in range(1, math.isqrt(d_model) + 1) if d_model % n == 0]
+    divisors = [*small, *(d_model // n for n in small)]
     below = max(n for n in divisors if n <= num_heads)
     above = min((n for n in divisors if n > num_heads), default=d_model)
     return (

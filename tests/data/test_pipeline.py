@@ -164,3 +164,16 @@ def test_the_fingerprint_names_its_parts(numbers, data_config, token_ids, plan, 
     ours, theirs = (fingerprint(corpus, vocabulary, plan) for corpus in (numbers, other))
     assert ours["batches"] == plan.digest
     assert {name for name in ours if ours[name] != theirs[name]} == {"direction"}
+
+
+def test_data_that_cannot_be_read_any_more_end_with_the_error_and_not_in_silence(
+    token_ids, plan, monkeypatch
+):
+    def damaged(token_ids, planned):
+        raise OSError("the disk is gone")
+
+    batches = training_batches(token_ids, plan, start_step=0, num_steps=400)
+    next(batches)
+    monkeypatch.setattr("experiment.data.pipeline.assemble", damaged)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(batches)

@@ -1,7 +1,43 @@
 import numpy as np
+import pytest
 
-from experiment.data import in_the_order_of
+from experiment.data import in_the_order_of, prepare_training_data
 from tests.made_up import config, training_data
+
+
+@pytest.fixture
+def prepare(write_text, tmp_path, lines):
+    """Prepares a run on a folder of text; files can be changed."""
+
+    def prepare(**files):
+        sentences = b"the cat\nthe mat\n"
+        text = {f"{split}.en": sentences for split in ("train", "validation", "test")}
+        text |= {name.replace("_", "."): content for name, content in files.items()}
+        text |= {name.replace(".en", ".de"): content for name, content in text.items()}
+        settings = {"corpus": "parallel_text", "dir": str(write_text(text)), "vocab_size": 300}
+        return prepare_training_data(config(data=settings), tmp_path / "cache", lines.append)
+
+    return prepare
+
+
+def test_training_pairs_longer_than_a_row_are_reported_with_the_reason(prepare, lines):
+    data = prepare(train_en=b"the cat\n" + b"xyz " * 100_000 + b"\nthe mat\n")
+    assert len(data.train) == 3
+    assert data.plan.num_dropped == 1
+    assert lines[-1] == (
+        "data: 3 training pairs, 290 pieces, 1 batches an epoch; 1 pairs dropped as longer than 16 "
+        "tokens"
+    )
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_sentences_too_long_to_be_scored_are_refused_before_training(prepare, split):
+    with pytest.raises(ValueError) as refused:
+        prepare(**{f"{split}_en": b"the cat\n" + b"z" * 5_000 + b"\n"})
+    assert str(refused.value) == (
+        f"The {split} split, line 2: a sentence that is scored must have at most 4,096 tokens, "
+        "this has 5,002. Split it."
+    )
 
 
 def test_another_seed_changes_the_order_and_nothing_else():

@@ -72,6 +72,11 @@ def test_long_lines_are_searched_few_at_a_time():
     assert {rows for length, rows in searched if length > full} == {1}
 
 
+def test_tokens_are_counted_with_the_end_of_the_sentence():
+    assert translator().num_tokens("") == 1
+    assert translator().num_tokens("cat") == len(vocabulary().encode("cat"))
+
+
 def test_absurdly_long_line_is_refused():
     with pytest.raises(ValueError, match=r"at most 4,096 tokens; number 2 of those .* Split it\.$"):
         translator().translate(params(), ["cat", "cat mat " * 5_000])

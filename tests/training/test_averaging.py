@@ -1,4 +1,3 @@
-import contextlib
 import functools
 import json
 import pathlib
@@ -69,9 +68,9 @@ def test_folder_holds_a_config_a_vocabulary_and_one_checkpoint_that_says_what_it
     assert sorted(path.name for path in average.parent.iterdir()) == ["average"]
     assert json.loads((average / "config.json").read_text()) == Workdir(run).read_config()
     assert Vocabulary.load(average / "vocabulary.model").digest == vocabulary().digest
-    with contextlib.closing(Checkpoints(average / "checkpoints")) as checkpoints:
-        assert checkpoints.steps() == [10]
-        record = checkpoints.record(10)
+    checkpoints = Checkpoints(average / "checkpoints")
+    assert checkpoints.steps() == [10]
+    record = checkpoints.record(10)
     assert record["averaged_steps"] == [4, 8, 10]
     assert record["config"]["model"] == Workdir(run).read_config()["model"]
 

@@ -1,8 +1,10 @@
 import contextlib
 import errno
 import functools
+import itertools
 import json
 import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +14,17 @@ import pytest
 from orbax.checkpoint import v1 as orbax_v1
 
 from experiment.errors import MachineFailed, NoGoodCheckpoint, NotFinite
-from experiment.training import Checkpoints, Damaged, Retention, TrainState, seal
+from experiment.training import (
+    Checkpoints,
+    CheckpointWriter,
+    Damaged,
+    Gone,
+    Retention,
+    TrainState,
+    seal,
+)
+from experiment.training.checkpoint import manifest, storage, writer
 from experiment.training.checkpoint.manifest import array_digest, commit, digests_of
-from experiment.training.checkpoint.storage import Storage
 
 OPTIMIZER = optax.adam(optax.constant_schedule(1e-3))
 
@@ -40,14 +50,18 @@ def state(step):
 
 
 def saved(directory: pathlib.Path, *steps: int, keep: int = 9, every: int = 1, **record):
-    retention = Retention(newest=keep, save_every=every)
-    with contextlib.closing(Checkpoints(directory, retention=retention)) as checkpoints:
+    with writing(directory, newest=keep, save_every=every) as checkpoints:
         for step in steps:
             checkpoints.save(state(step), record)
 
 
 def opened(directory, say=None):
-    return contextlib.closing(Checkpoints(directory, say=say))
+    return contextlib.nullcontext(Checkpoints(directory, say=say))
+
+
+def writing(directory, say=None, *, newest=9, **retention):
+    retention = Retention(newest=newest, **retention)
+    return contextlib.closing(CheckpointWriter(directory, retention, say=say))
 
 
 def assert_equal(ours, theirs):
@@ -100,7 +114,7 @@ def test_params_can_be_read_without_the_rest(three):
 
 
 def test_mean_of_params_is_that_of_numpy(three):
-    mean, steps = three.mean(3, ABSTRACT.params)
+    mean, steps, _ = three.mean(3, ABSTRACT.params)
     expected = jax.tree.map(
         lambda *leaves: np.mean([leaf.astype(np.float64) for leaf in leaves], 0).astype(
             leaves[0].dtype
@@ -112,7 +126,7 @@ def test_mean_of_params_is_that_of_numpy(three):
 
 
 def test_mean_of_one_is_that_one(three):
-    params, steps = three.mean(1, ABSTRACT.params)
+    params, steps, _ = three.mean(1, ABSTRACT.params)
     assert_equal(params, state(3).params)
     assert steps == [3]
 
@@ -120,7 +134,7 @@ def test_mean_of_one_is_that_one(three):
 def test_mean_is_of_the_steps_that_were_due(tmp_path):
     saved(tmp_path, 2, 3, 4, 5, every=2)
     with opened(tmp_path) as checkpoints:
-        assert checkpoints.mean(3, ABSTRACT.params, save_every=2)[1] == [2, 4, 5]
+        assert checkpoints.mean(3, ABSTRACT.params, save_every=2).steps == [2, 4, 5]
 
 
 def test_steps_are_ascending(three):
@@ -304,7 +318,7 @@ def test_array_that_changed_is_named(folder):
 def test_changed_file_never_reaches_orbax(folder, monkeypatch):
     data = max(contents(folder / "3" / "params"), key=lambda path: path.stat().st_size)
     flip(data, 20, 3)
-    monkeypatch.setattr(Storage, "restore", None)
+    monkeypatch.setattr(storage, "read", None)
     with opened(folder) as checkpoints:
         assert not checkpoints.is_whole(3)
         name = data.relative_to(folder / "3")
@@ -336,7 +350,7 @@ def test_manifest_of_another_step_makes_no_checkpoint(folder):
 
 def test_manifest_of_another_run_makes_no_checkpoint(folder, tmp_path):
     """Sizes fit; digests do not."""
-    with contextlib.closing(Checkpoints(tmp_path / "o", retention=Retention(9))) as other:
+    with writing(tmp_path / "o") as other:
         other.save(state(4)._replace(step=np.int32(3)), {"seed": 7})
     foreign = json.loads((tmp_path / "o" / "3" / "manifest.json").read_text())
     own = json.loads((folder / "3" / "manifest.json").read_text())
@@ -347,7 +361,7 @@ def test_manifest_of_another_run_makes_no_checkpoint(folder, tmp_path):
         assert list(checkpoints.damaged) == [3]
 
 
-@pytest.mark.parametrize("name", ["4", "04", "4.orbax-checkpoint-tmp-99", "four", "-4"])
+@pytest.mark.parametrize("name", ["4", "04", ".hidden", "four", "-4"])
 def test_stray_folder_is_no_step(folder, name):
     (folder / name).mkdir()
     with opened(folder) as checkpoints:
@@ -358,25 +372,77 @@ def test_stray_folder_is_no_step(folder, name):
         assert checkpoints.steps() == [1, 2, 3, 5]
 
 
-def test_step_without_its_manifest_is_what_a_process_was_writing_when_it_died(folder):
-    (folder / "3" / "manifest.json").unlink()
-    (folder / "4.orbax-checkpoint-tmp-99").mkdir()
+INSTANTS = {
+    "before anything of it is written": (storage, "write", 4, [1, 2, 3]),
+    "before its manifest is written": (manifest, "commit", 4, [1, 2, 3]),
+    "before it appears": (pathlib.Path, "rename", 4, [1, 2, 3]),
+    "before the folder is flushed": (writer, "sync", 4, [1, 2, 3, 4]),
+    "before an old one disappears": (pathlib.Path, "rename", 1, [1, 2, 3, 4]),
+    "while an old one is deleted": (writer.shutil, "rmtree", 1, [2, 3, 4]),
+}
+
+
+class Killed(BaseException):
+    """Nothing of the process goes on after it."""
+
+
+def raising(error):
+    raise error
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_killed_while_it_saves_it_has_whole_checkpoints_only(folder, monkeypatch, instant):
+    """Whatever had been done on disk by then; the random instants are those of `make chaos`."""
+    where, name, step, left = INSTANTS[instant]
+    done = getattr(where, name)
+
+    def killed(*args, **changes):
+        if str(step) in pathlib.Path(args[0]).name or name == "sync":
+            raise Killed
+        return done(*args, **changes)
+
+    dying = CheckpointWriter(folder, Retention(newest=3))
+    with monkeypatch.context() as until_then:
+        until_then.setattr(where, name, killed)
+        dying.save(state(4), {"seed": 7})
+        in_background = dying._saving.written.exception()
+        with pytest.raises(Killed):
+            dying.wait() if in_background is None else raising(in_background)
     said = []
     with opened(folder, said.append) as checkpoints:
-        assert checkpoints.newest(ABSTRACT).step == 2
+        assert checkpoints.verify() == left
+    with writing(folder, said.append) as checkpoints:
+        checkpoints.save(state(4), {"seed": 7})
+        checkpoints.save(state(5), {"seed": 7})
     assert said == []
-    with contextlib.closing(Checkpoints(folder, retention=Retention(9), say=said.append)):
+    assert not list(folder.glob(".unfinished/*"))
+    with opened(folder) as checkpoints:
+        assert checkpoints.verify()[-2:] == [4, 5]
+
+
+def test_folders_that_lost_their_manifests_are_set_aside_and_never_deleted(folder):
+    (folder / "3" / "manifest.json").unlink()
+    said = []
+    with writing(folder, said.append):
         assert steps_in(folder) == [1, 2]
-    assert said == ["step 3 was not yet written whole; it is removed."]
-    assert not list(folder.glob("*tmp*"))
+    assert said == [
+        f"{folder.parent}: the checkpoint of step 3 is damaged (manifest.json is missing).",
+        f"step 3 is set aside as {folder.parent / 'damaged' / '3'}.",
+    ]
+    for step in (1, 2):
+        (folder / str(step) / "manifest.json").unlink()
+    with opened(folder) as checkpoints, pytest.raises(NoGoodCheckpoint, match=" seal "):
+        checkpoints.newest(ABSTRACT)
+    assert seal(folder) == [1, 2]
+    with opened(folder) as checkpoints:
+        assert checkpoints.verify() == [1, 2]
 
 
 def test_damaged_step_is_set_aside_and_can_be_saved_again(folder):
     for number in range(2):
         change(folder / "3" / "manifest.json")
         said = []
-        writer = Checkpoints(folder, retention=Retention(9), say=said.append)
-        with contextlib.closing(writer) as checkpoints:
+        with writing(folder, said.append) as checkpoints:
             assert checkpoints.steps() == [1, 2]
             checkpoints.save(state(3), {"seed": 7})
         place = folder.parent / "damaged" / ("3-2" if number else "3")
@@ -405,15 +471,15 @@ def test_mean_leaves_out_what_is_damaged(folder):
     data = max(contents(folder / "2" / "params"), key=lambda path: path.stat().st_size)
     data.write_bytes(b"")
     with opened(folder) as checkpoints:
-        assert checkpoints.mean(2, ABSTRACT.params)[1] == [1, 3]
+        assert checkpoints.mean(2, ABSTRACT.params).steps == [1, 3]
 
 
 def test_checkpoints_without_manifests_are_refused_until_they_are_sealed(tmp_path):
     """As a program wrote them that knew no manifests, or as they are copied in part."""
     folder = tmp_path / "checkpoints"
-    with contextlib.closing(Storage(folder, read_only=False)) as storage:
-        optimizer = {"step": state(2).step, "opt_state": state(2).opt_state}
-        storage.save(2, {"params": state(2).params, "optimizer": optimizer, "run": {}})
+    optimizer = {"step": state(2).step, "opt_state": state(2).opt_state}
+    items = {"params": state(2).params, "optimizer": optimizer, "run": {}}
+    storage.write(folder / "2", items)
     with opened(folder) as checkpoints, pytest.raises(NoGoodCheckpoint, match="is missing"):
         checkpoints.newest(ABSTRACT)
     assert seal(folder) == [2]
@@ -435,7 +501,7 @@ def test_state_of_another_model_is_refused_by_name(folder):
 def test_what_is_not_finite_is_not_saved(tmp_path):
     bad = jax.tree.map(np.array, state(1))
     bad.params["embedding"][2, 1] = np.nan
-    with contextlib.closing(Checkpoints(tmp_path, retention=Retention(9))) as checkpoints:
+    with writing(tmp_path) as checkpoints:
         with pytest.raises(NotFinite, match=r"^params/embedding is not finite$"):
             checkpoints.save(bad, {})
         assert checkpoints.steps() == []
@@ -443,11 +509,10 @@ def test_what_is_not_finite_is_not_saved(tmp_path):
 
 def test_what_is_not_finite_is_not_loaded(folder, monkeypatch):
     with monkeypatch.context() as unchecked:
-        check = "experiment.training.checkpoint.checkpoints._check_finite"
-        unchecked.setattr(check, lambda items: None)
+        unchecked.setattr(writer, "check_finite", lambda items: None)
         bad = jax.tree.map(np.array, state(4))
         bad.params["embedding"][2, 1] = np.inf
-        with contextlib.closing(Checkpoints(folder, retention=Retention(9))) as checkpoints:
+        with writing(folder) as checkpoints:
             checkpoints.save(bad, {})
     with opened(folder) as checkpoints:
         assert checkpoints.newest(ABSTRACT).step == 3
@@ -457,26 +522,24 @@ def test_what_is_not_finite_is_not_loaded(folder, monkeypatch):
 # What can go wrong in writing one.
 
 
-def failing(monkeypatch, *numbers):
-    """Makes the writes with these numbers fail, counted from 1, as on a full disk."""
-    count = 0
-    save = Storage.save
+def failing(monkeypatch, where, name, *numbers):
+    """Makes the calls of a function with these numbers fail, counted from 1, as on a full disk."""
+    calls = itertools.count(1)
+    done = getattr(where, name)
 
-    def sometimes(self, step, items):
-        nonlocal count
-        count += 1
-        if count in numbers:
+    def sometimes(*args, **changes):
+        if next(calls) in numbers:
             raise OSError(errno.ENOSPC, "No space left on device")
-        save(self, step, items)
+        return done(*args, **changes)
 
-    monkeypatch.setattr(Storage, "save", sometimes)
+    monkeypatch.setattr(where, name, sometimes)
 
 
-def test_failed_write_is_noticed_and_made_up_for(tmp_path, monkeypatch):
-    failing(monkeypatch, 2)
+@pytest.mark.parametrize(("where", "name"), [(storage, "write"), (manifest, "commit")])
+def test_failed_write_is_noticed_and_made_up_for(tmp_path, monkeypatch, where, name):
+    failing(monkeypatch, where, name, 2)
     said = []
-    writer = Checkpoints(tmp_path, retention=Retention(9), say=said.append)
-    with contextlib.closing(writer) as checkpoints:
+    with writing(tmp_path, said.append) as checkpoints:
         checkpoints.save(state(1), {})
         checkpoints.save(state(2), {})
         checkpoints.save(state(3), {})
@@ -486,8 +549,8 @@ def test_failed_write_is_noticed_and_made_up_for(tmp_path, monkeypatch):
 
 
 def test_write_that_fails_twice_ends_the_run_before_the_next_is_begun(tmp_path, monkeypatch):
-    failing(monkeypatch, 2, 3)
-    with contextlib.closing(Checkpoints(tmp_path, retention=Retention(9))) as checkpoints:
+    failing(monkeypatch, manifest, "commit", 2, 3)
+    with writing(tmp_path) as checkpoints:
         checkpoints.save(state(1), {})
         checkpoints.save(state(2), {})
         with pytest.raises(MachineFailed) as raised:
@@ -506,7 +569,7 @@ def test_write_that_fails_twice_ends_the_run_before_the_next_is_begun(tmp_path, 
 
 def test_folder_that_goes_away_is_noticed(tmp_path):
     folder = tmp_path / "checkpoints"
-    with contextlib.closing(Checkpoints(folder, retention=Retention(9))) as checkpoints:
+    with writing(folder) as checkpoints:
         checkpoints.save(state(1), {})
         checkpoints.wait()
         folder.rename(tmp_path / "elsewhere")
@@ -520,11 +583,37 @@ def test_folder_that_goes_away_is_noticed(tmp_path):
         assert checkpoints.verify() == [1]
 
 
-def test_step_that_is_deleted_while_it_is_read_is_gone_and_not_damaged(folder):
+def test_old_step_that_cannot_be_deleted_takes_room_and_no_more(folder, monkeypatch):
+    with monkeypatch.context() as locked:
+        failing(locked, writer.shutil, "rmtree", 3)  # the first is of what was unfinished
+        said = []
+        with writing(folder, said.append, newest=3) as checkpoints:
+            checkpoints.save(state(4), {"seed": 7})
+    assert said == ["step 1 could not be deleted ([Errno 28] No space left on device)."]
+    with opened(folder) as checkpoints:
+        assert checkpoints.verify() == [2, 3, 4]
+
+
+def test_error_of_the_machine_is_not_taken_for_damage(folder, monkeypatch):
+    def too_many(*args):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(storage, "read", too_many)
+    with opened(folder) as checkpoints:
+        with pytest.raises(OSError, match="Too many open files"):
+            checkpoints.newest(ABSTRACT)
+        assert checkpoints.damaged == {}
+
+
+def test_step_that_is_deleted_while_it_is_read_is_gone_and_not_damaged(folder, monkeypatch):
+    """By the run that is being trained, between a reader's listing it and reading it."""
     said = []
+    monkeypatch.setattr(Checkpoints, "steps", lambda self: [1, 2, 3])
+    shutil.rmtree(folder / "3")
     with opened(folder, said.append) as checkpoints:
-        (folder / "3" / "manifest.json").unlink()
-        with pytest.raises(Damaged, match=r"^The checkpoint of step 3 is gone\.$"):
-            checkpoints.restore_params(3, ABSTRACT.params)
+        for look in (checkpoints.digest, checkpoints.record, checkpoints.check):
+            with pytest.raises(Gone, match=r"the checkpoint of step 3 is gone\.$"):
+                look(3)
         assert (said, checkpoints.damaged) == ([], {})
-        assert checkpoints.mean(1, ABSTRACT.params)[1] == [2]
+        assert checkpoints.mean(1, ABSTRACT.params).steps == [2]
+        assert checkpoints.newest(ABSTRACT).step == 2

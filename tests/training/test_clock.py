@@ -57,3 +57,12 @@ def test_stopped_clock_stands_still(pass_time):
     measured.stop()
     pass_time(1_000)
     assert measured.seconds()["total"] == measured.seconds()["training"] == 5
+
+
+def test_clock_of_the_machine_may_be_set_back(monkeypatch):
+    measured = Clock()
+    monkeypatch.setattr(clock.time, "time", lambda: 0.0)
+    with measured.phase("saving"):
+        pass
+    seconds = measured.seconds()
+    assert 0 <= seconds["saving"] <= seconds["total"] < 60

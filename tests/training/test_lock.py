@@ -13,10 +13,12 @@ from experiment.errors import InUse
 from experiment.training import lock, locked
 
 HOLD = """
-import pathlib, sys, time
-from experiment.training.lock import locked
-with locked(pathlib.Path(sys.argv[1]), print):
-    print("held", flush=True)
+import functools, pathlib, sys, time
+print = functools.partial(print, flush=True)
+from experiment.training import lock
+lock.SECONDS_BETWEEN_BEATS = 0.2
+with lock.locked(pathlib.Path(sys.argv[1]), print):
+    print("held")
     time.sleep(60)
 """
 
@@ -33,18 +35,10 @@ def holder(tmp_path):
         [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
-    wait_until(lambda: (tmp_path / "lock").read_text())
     yield process
     process.kill()
     process.wait()
     process.stdout.close()
-
-
-def wait_until(there):
-    end = time.monotonic() + 20
-    while not there():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_second_writer_is_refused_by_the_name_of_the_first(tmp_path, said, holder):
@@ -77,7 +71,6 @@ def test_lock_leaves_nothing_behind(tmp_path, said):
 
 def test_one_process_does_not_hold_it_twice(tmp_path, said):
     with locked(tmp_path, said.append):
-        wait_until(lambda: (tmp_path / "lock").read_text())
         with pytest.raises(InUse, match=f"process {os.getpid()} on "), locked(tmp_path, print):
             pass
     with locked(tmp_path, said.append):
@@ -120,14 +113,57 @@ def test_torn_lock_is_no_lock(tmp_path, said):
         assert said == []
 
 
-def test_file_system_without_locks_is_watched_like_another_machine(tmp_path, said, monkeypatch):
+@pytest.fixture
+def no_kernel(monkeypatch):
+    """A file system that knows no locks."""
+
     def unsupported(descriptor, how):
         raise OSError("Function not implemented")
 
     monkeypatch.setattr(lock.fcntl, "flock", unsupported)
     monkeypatch.setattr(lock, "SECONDS_OF_WATCHING", 20.0)
     monkeypatch.setattr(lock, "SECONDS_BETWEEN_BEATS", 0.1)
+    monkeypatch.setattr(lock, "SECONDS_TO_SETTLE", 0.5)
+
+
+def test_file_system_without_locks_is_watched_like_another_machine(tmp_path, said, no_kernel):
+    with locked(tmp_path, said.append), pytest.raises(InUse), locked(tmp_path, said.append):
+        pass
     with locked(tmp_path, said.append):
-        wait_until(lambda: (tmp_path / "lock").read_text())
-        with pytest.raises(InUse), locked(tmp_path, said.append):
-            pass
+        pass
+
+
+def test_of_two_that_come_at_once_one_holds_it(tmp_path, no_kernel):
+    held, refused, both = [], [], threading.Barrier(2)
+
+    def come():
+        both.wait()
+        try:
+            with locked(tmp_path, print):
+                held.append(1)
+                time.sleep(1)
+        except InUse:
+            refused.append(1)
+
+    threads = [threading.Thread(target=come) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(held), len(refused)) == (1, 1)
+
+
+def test_holder_that_finds_its_lock_in_other_hands_ends_at_once(tmp_path, holder):
+    """It was asleep for so long that another took it for dead."""
+    holder.send_signal(signal.SIGSTOP)
+    other = {"host": "elsewhere", "process": 7, "token": "other", "beat": 3}
+    with (tmp_path / "lock").open("r+") as file:
+        file.write(f"{json.dumps(other):<160}\n")
+    holder.send_signal(signal.SIGCONT)
+    said, _ = holder.communicate(timeout=30)
+    assert holder.returncode == 3
+    assert said == (
+        f"{tmp_path} is in use by process 7 on elsewhere. Wait for it, stop it, or choose another "
+        "--workdir. This process stops at once.\n"
+    )
+    assert json.loads((tmp_path / "lock").read_text()) == other

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import json
 import os
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from experiment.data import training_batches
+from experiment.errors import MachineFailed
 from experiment.training import (
     Diverged,
     Loop,
@@ -129,6 +131,19 @@ def test_stopped_and_resumed_run_is_the_one_that_never_stopped(tmp_path, straigh
     jax.tree.map(np.testing.assert_array_equal, state, straight[3])
 
 
+def test_loop_that_was_interrupted_in_a_notebook_can_go_on(tmp_path, straight):
+    """Ctrl-C in a cell leaves the objects of the session as they are: the next cell goes on."""
+    with opened(tmp_path, CONFIG, INIT) as run:
+        loop = looped(run)
+        with pytest.raises(Preempted):
+            run_to_end(loop, batches_of(run, stop_after=6))
+        loop.stop = StopRequest(print)
+        run_to_end(loop, batches_of(run))
+        lines, steps, target_tokens, state = what_it_left(run)
+    assert (lines, steps, target_tokens) == straight[:3]
+    jax.tree.map(np.testing.assert_array_equal, state, straight[3])
+
+
 def test_signal_during_evaluation_saves_at_once_and_the_evaluation_is_made_up_for(
     tmp_path, straight
 ):
@@ -167,25 +182,30 @@ def blank():
 
 
 def test_run_goes_on_with_another_number_of_devices(tmp_path):
+    """The data are the same, so all that differs is the order of additions."""
     loss_fn = functools.partial(batch_loss, apply_fn=bigram, label_smoothing=0.1)
     step_fn = functools.partial(train_step, loss_fn=loss_fn, optimizer=OPTIMIZER)
 
     def init():
         return blank()._replace(opt_state=OPTIMIZER.init(blank().params))
 
-    def params_after(path, devices, *, stop_after=None):
-        placement = Placement(jax.devices()[:devices])
-        with opened(path, CONFIG, init) as run:
-            loop = looped(run, CONFIG, placement.compile_train_step(step_fn), placement)
-            try:
+    def losses_and_params(path, stays):
+        """What is logged and left by a run that moves to so many devices after each step named."""
+        for devices, stop_after in stays:
+            placement = Placement(jax.devices()[:devices])
+            with opened(path, CONFIG, init) as run, contextlib.suppress(Preempted):
+                loop = looped(run, CONFIG, placement.compile_train_step(step_fn), placement)
                 run_to_end(loop, batches_of(run, stop_after=stop_after))
-            except Preempted:
-                return None
-            return run.checkpoints.restore_params(10, jax.eval_shape(init).params)["table"]
+        with opened(path, CONFIG, init) as run:
+            params = run.checkpoints.restore_params(10, jax.eval_shape(init).params)["table"]
+            lines = read_metrics(run.workdir.metrics)
+        return [line["loss"] for line in lines if line["kind"] == "train"], params
 
-    params_after(tmp_path / "moved", 1, stop_after=5)
-    moved, stayed = (params_after(tmp_path / name, n) for name, n in (("moved", 4), ("stayed", 1)))
-    np.testing.assert_allclose(moved, stayed, rtol=1e-5, atol=1e-7)
+    moves = [(4, 2), (2, 5), (1, 7), (4, None)]
+    moved, params = losses_and_params(tmp_path / "moved", moves)
+    stayed, other = losses_and_params(tmp_path / "stayed", [(1, None)])
+    np.testing.assert_allclose(moved, stayed, rtol=1e-5)
+    np.testing.assert_allclose(params, other, rtol=1e-5, atol=1e-7)
 
 
 def exploding(*bad_steps):
@@ -280,7 +300,8 @@ def test_few_steps_are_handed_out_before_the_first_is_done(tmp_path):
 
     never = ("num_steps", "log_every", "evaluate_every", "save_every")
     settings = config(train=dict.fromkeys(never, 1_000))
-    with opened(tmp_path, settings, blank) as run:
+    too_early = pytest.raises(MachineFailed, match=r"^The batches ended after step 10 of 1,000\. ")
+    with opened(tmp_path, settings, blank) as run, too_early:
         run_to_end(looped(run, settings, step_fn), batches(run))
     assert len(handed) == 10
     assert max(ahead) == STEPS_AHEAD

@@ -59,3 +59,15 @@ def test_tensorboard_events_lie_beside(tmp_path):
     write(tmp_path / "metrics.jsonl", [1])
     (events,) = (tmp_path / "tensorboard").iterdir()
     assert b"train/loss" in events.read_bytes()
+
+
+def test_line_that_is_damaged_in_the_middle_is_named_and_nothing_is_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"kind": "train", "step": 1}\n{"ki\n{"kind": "train", "step": 3}\n')
+    before = path.read_bytes()
+    with pytest.raises(ValueError) as refused:
+        MetricsLog(path, step=4)
+    assert str(refused.value) == (
+        f"{path}, line 2: not a line of metrics any more. Mend it or take it out."
+    )
+    assert path.read_bytes() == before

@@ -1,4 +1,5 @@
 import base64
+import pathlib
 
 import jax
 import numpy as np
@@ -107,3 +108,31 @@ def test_folder_without_a_checkpoint_starts_again(tmp_path):
     with opened(tmp_path, CONFIG, init) as run:
         assert run.step == 0
         assert run.workdir.metrics.read_text() == ""
+
+
+@pytest.mark.parametrize("form", ["a b/ü", "relative", "~/home", "link"])
+def test_workdir_may_be_given_in_any_form(tmp_path, monkeypatch, form):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "link").symlink_to(tmp_path / "target", target_is_directory=True)
+    (tmp_path / "target").mkdir()
+    with opened(pathlib.Path(form), CONFIG, init) as run:
+        assert run.workdir.path == tmp_path / form.removeprefix("~/")
+        save(run, 1)
+    monkeypatch.chdir("/")
+    with opened(tmp_path / form.removeprefix("~/"), CONFIG, init) as run:
+        assert run.step == 1
+
+
+def test_run_saved_on_several_devices_is_read_on_one(tmp_path):
+    replicated = jax.sharding.NamedSharding(
+        jax.sharding.Mesh(np.array(jax.devices()), ("data",)), jax.sharding.PartitionSpec()
+    )
+    state = jax.device_put(
+        TrainState(np.int32(1), {"kernel": np.ones(3, np.float32)}, ()), replicated
+    )
+    with opened(tmp_path, CONFIG, init) as run:
+        run.checkpoints.save(jax.device_get(state), run.record)
+        run.checkpoints.wait()
+        params = run.checkpoints.restore_params(1, jax.eval_shape(init).params)
+    np.testing.assert_array_equal(params["kernel"], np.ones(3))

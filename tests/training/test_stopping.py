@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -46,3 +47,59 @@ def test_second_signal_ends_the_process_at_once():
     )
     assert ended.stdout.split("\n") == ["noted", "still here", ""]
     assert ended.returncode == 128 + signal.SIGINT
+
+
+def test_signal_while_a_line_is_written_is_noted_all_the_same():
+    def busy(message):
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    with StopRequest(busy) as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked
+
+
+ONE_OF_TWO = """
+import sys, time
+import jax
+address, process = sys.argv[1], int(sys.argv[2])
+jax.distributed.initialize(address, num_processes=2, process_id=process)
+from experiment.training.stopping import StopRequest
+with StopRequest(lambda message: None) as stop:
+    for step in range(1, 10_000):
+        time.sleep(0.002 * (1 + process))  # one is quicker than the other
+        stop.look(step)
+        if step == 20:
+            print("ready", flush=True)
+        if stop.asked:
+            print(step, flush=True)
+            break
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("told", [0, 1])
+def test_of_two_processes_one_is_told_and_both_stop_at_the_same_step(number, told):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_OF_TWO, address, str(process)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for process in range(2)
+    ]
+    try:
+        for process in both:
+            assert process.stdout.readline() == "ready\n", process.communicate()[1]
+        both[told].send_signal(number)
+        steps = [process.communicate(timeout=60)[0] for process in both]
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+    assert steps[0] == steps[1] != ""

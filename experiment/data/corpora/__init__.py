@@ -4,15 +4,23 @@ import pathlib
 from collections.abc import Callable
 
 from experiment.config import DataConfig
-from experiment.data.corpora import number_words, parallel_files
+from experiment.data.corpora import number_words, survey, text_folder
 from experiment.data.corpora.catalogue import open_catalogue
 from experiment.data.corpora.corpus import Corpus, Pairs
 from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.preparation import prepare
-from experiment.data.corpora.text_lines import lines_of, read_lines
+from experiment.data.corpora.text_lines import Unreadable, lines_of, read_lines
 from experiment.data.progress import Progress
 
-__all__ = ["Corpus", "Pairs", "lines_of", "open_corpus", "read_lines", "read_pairs"]
+__all__ = [
+    "Corpus",
+    "Pairs",
+    "Unreadable",
+    "lines_of",
+    "open_corpus",
+    "read_lines",
+    "read_pairs",
+]
 
 Report = Callable[[str], None]
 
@@ -32,9 +40,7 @@ def open_corpus(
       ValueError: if there is no such corpus, it cannot be read, or it lacks a split of `needed`.
     """
     if config.corpus == "parallel_text":  # so that nothing is written for a folder that lacks one
-        files = parallel_files.find_files(
-            config.dir, (config.source_language, config.target_language)
-        )
+        files = text_folder.find_files(config.dir, (config.source_language, config.target_language))
         _check_splits(needed, tuple(files), config.dir)
     open_it = _OPENERS.get(config.corpus, open_catalogue)
     corpus = open_it(config, pathlib.Path(cache_dir), report)
@@ -74,21 +80,33 @@ def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -
 
 def _open_parallel_text(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
     languages = (config.source_language, config.target_language)
-    files = parallel_files.find_files(config.dir, languages)
-    identity = parallel_files.content_digest(files)
+    files = text_folder.find_files(config.dir, languages)
+    identity = text_folder.content_digest(files, config.on_error)
     folder = cache_dir / "corpora" / f"parallel_text-{identity[:16]}"
     if not folder.exists():
         report(f"checking the text in {config.dir}")
-        counts = parallel_files.check(files, report)
+        counts = survey.check(files, report, config.on_error)
         from experiment.data.corpora.parallel_text import ParallelText
+
+        def check_unchanged() -> None:
+            if text_folder.content_digest(files, config.on_error) != identity:
+                raise ValueError(
+                    f"The text in {config.dir} must stay as it is while it is prepared, but it "
+                    "changed. Wait until it is complete, then start again."
+                )
 
         progress = Progress(report, f"preparing {config.dir}", sum(counts.values()))
         prepare(
             lambda work: ParallelText(
-                files=files, progress=progress, data_dir=work, file_format="array_record"
+                files=files,
+                on_error=config.on_error,
+                progress=progress,
+                data_dir=work,
+                file_format="array_record",
             ),
             folder,
             cache_dir / "downloads",
+            check=check_unchanged,
         )
     return Corpus(identity, tuple(files), *languages, folder)
 

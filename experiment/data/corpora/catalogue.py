@@ -51,7 +51,7 @@ def _builder(name: str, data_dir: pathlib.Path) -> Any:
 
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
-    except (ValueError, TypeError) as error:
+    except (AssertionError, ImportError, TypeError, ValueError) as error:
         first = name.split("/")[0].split(":")[0]
         known = tfds.list_builders(with_community_datasets=False)
         if first in known:

@@ -1,93 +1,64 @@
-"""Finding and checking a folder of parallel text: `train.en`, `train.de`, `validation.en`, ..."""
+"""Reading two files of parallel text together: which lines become pairs, and which do not."""
 
-import hashlib
 import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from experiment.data.corpora.text_lines import read_lines
+from experiment.data.corpora.text_folder import REFUSE, SKIP
+from experiment.data.corpora.text_lines import Unreadable, lines_in
 
-READER_VERSION = 1  # raised with any change to which lines become which pairs
 TRAIN = "train"
+EMPTY = "an empty side"
 _INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*\Z")
-_NAMED_LINES = 5
 
-Files = dict[str, dict[str, pathlib.Path]]  # split -> language -> file
-
-
-def find_files(folder: str, languages: tuple[str, str]) -> Files:
-    """Returns the files of every split that `folder` has.
-
-    Raises:
-      ValueError: if there is none, or one lacks its counterpart.
-    """
-    root = _existing(folder, languages)
-    names = sorted(path.name for path in root.iterdir())
-    files: Files = {}
-    for name, language in itertools.product(names, languages):
-        if (split := name.removesuffix(f".{language}")) != name:
-            files.setdefault(split, {})[language] = root / name
-    if not files:
-        suffixes = " and ".join(f"train.{language}" for language in languages)
-        found = ", ".join(names[:8]) or "nothing"
-        raise ValueError(
-            f"{root} must have files such as {suffixes}; found: {found}. Rename the files, or set "
-            "data.source_language and data.target_language to their suffixes."
-        )
-    for split, by_language in files.items():
-        _check_split_name(split, by_language, languages)
-    return files
+Sides = dict[str, str | Unreadable]  # language -> line
 
 
-def content_digest(files: Files) -> str:
-    """Returns a digest of the names and bytes of all files, the same for either direction."""
-    digest = hashlib.sha256(f"parallel text {READER_VERSION}".encode())
-    for path in sorted(path for by_language in files.values() for path in by_language.values()):
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
-        digest.update(f"\n{path.name} {content}".encode())
-    return digest.hexdigest()
+class Line(NamedTuple):
+    """A line of both files."""
+
+    number: int  # counted from 1
+    pair: dict[str, str]  # language -> sentence; empty where one cannot be read
+    fault: str  # why it is no pair to train on, such as "an empty side"; else empty
+    at: str  # where the fault is: file:line, or file:line:byte
 
 
-def check(files: Files, report: Callable[[str], None]) -> dict[str, int]:
-    """Reads everything once, and returns the number of pairs of each split.
+def judged(
+    split: str, by_language: dict[str, pathlib.Path], on_error: str = REFUSE
+) -> Iterator[Line]:
+    """Yields every line of two files, with what is wrong with it.
 
-    Pairs of the train split with an empty side are not counted, and `report` is told of them.
+    Only training text has faults: a score is of all lines, or not at all.
 
     Raises:
-      ValueError: if a file is malformed, two files differ in length, or a split has no pair.
+      ValueError: if a line cannot be read and is not to be left out, or the files differ in length.
     """
-    counts = {}
-    for split, by_language in files.items():
-        empty: list[str] = []
-        num_empty = num_lines = 0
-        for number, pair in _lines(by_language):
-            num_lines = number
-            if split == TRAIN and (side := _empty_side(pair)):
-                num_empty += 1
-                empty += [f"{by_language[side]}:{number}"] * (num_empty <= _NAMED_LINES)
-        counts[split] = num_lines - num_empty
-        if not counts[split]:
-            both = " and ".join(str(path) for path in by_language.values())
-            raise ValueError(f"{both} must have at least one pair of sentences; they have none.")
-        if num_empty:
-            more = f" and {num_empty - len(empty):,} more" * (num_empty > len(empty))
-            report(
-                f"{num_empty:,} of {num_lines:,} training pairs have an empty side and are left "
-                f"out: {', '.join(empty)}{more}."
-            )
-    return counts
+    lines = _lines(by_language)
+    for number, sides in lines:
+        faults = [line for line in sides.values() if isinstance(line, Unreadable)]
+        if faults and (split != TRAIN or on_error != SKIP):
+            raise ValueError(_refusal(faults[0], lines, split, on_error))
+        if faults:
+            rule, file, line, byte, _ = faults[0]
+            at = f"{file}:{line}:{byte}" if byte else f"{file}:{line}"
+            yield Line(number, {}, f"a side {rule.named}", at)
+            continue
+        pair = {language: str(line) for language, line in sides.items()}
+        if split == TRAIN and (side := empty_side(pair)):
+            yield Line(number, pair, EMPTY, f"{by_language[side]}:{number}")
+        else:
+            yield Line(number, pair, "", "")
 
 
-def pairs(split: str, by_language: dict[str, pathlib.Path]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields line number and sentences, without the empty pairs of the train split."""
-    for number, pair in _lines(by_language):
-        if split != TRAIN or not _empty_side(pair):
-            yield number, pair
+def pairs(
+    split: str, by_language: dict[str, pathlib.Path], on_error: str = REFUSE
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields line number and sentences of what `judged` finds no fault with."""
+    for line in judged(split, by_language, on_error):
+        if not line.fault:
+            yield line.number, line.pair
 
 
 def read_pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[str, str]]:
@@ -97,53 +68,35 @@ def read_pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[str, st
       ValueError: if a file is malformed, the two differ in length, or there is no line.
     """
     both = {"source": source, "target": target}
-    found = [(pair["source"], pair["target"]) for _, pair in _lines(both)]
+    found = [(pair["source"], pair["target"]) for _, pair in pairs("", both)]
     if not found:
         raise ValueError(f"{source} and {target} must have at least one line; they have none.")
     return found
 
 
-def _existing(folder: str, languages: tuple[str, str]) -> pathlib.Path:
-    example = " and ".join(f"train.{language}" for language in languages)
-    if not folder:
-        raise ValueError(
-            f"data.dir must name the folder of a parallel_text corpus, with files such as "
-            f"{example}; it is empty."
-        )
-    if len(set(languages)) == 1:
-        raise ValueError(
-            f"data.source_language and data.target_language must differ; both are {languages[0]!r}."
-        )
-    root = pathlib.Path(folder).expanduser()
-    if not root.is_dir():
-        raise ValueError(
-            f"data.dir={folder} must be a folder with files such as {example}; it "
-            f"{'is not one' if root.exists() else 'does not exist'}."
-        )
-    return root
+def empty_side(pair: dict[str, str]) -> str:
+    """Returns a language in which there is nothing to read, or nothing."""
+    return next((language for language, text in pair.items() if _INVISIBLE.match(text)), "")
 
 
-def _check_split_name(
-    split: str, by_language: dict[str, pathlib.Path], languages: tuple[str, str]
-) -> None:
-    present = next(iter(by_language.values()))
-    for language in languages:
-        if language not in by_language:
-            missing = present.with_name(f"{split}.{language}")
-            raise ValueError(
-                f"{present} must have a counterpart, but {missing} is missing. Add it, or move "
-                f"{present.name} elsewhere."
-            )
-    if not re.fullmatch(r"\w+(-\w+)*", split, re.ASCII):
-        raise ValueError(
-            f"A split's name must be letters, digits, '_' and '-'; {present} gives {split!r}. "
-            "Rename its files."
-        )
+def _refusal(
+    first: Unreadable, following: Iterator[tuple[int, Sides]], split: str, on_error: str
+) -> str:
+    more = sum(
+        any(isinstance(line, Unreadable) for line in sides.values()) for _, sides in following
+    )
+    others = f", and {more:,} more {'pairs' if more > 1 else 'pair'} cannot be read" * (more > 0)
+    hint = ""
+    if split == TRAIN:
+        hint = " Or leave such training pairs out: --config.data.on_error=skip."
+    elif on_error == SKIP:
+        hint = " Only training pairs may be left out: a score is of all lines."
+    return f"{first.reason}{others}. {first.rule.way_out}{hint}"
 
 
-def _lines(by_language: dict[str, pathlib.Path]) -> Iterator[tuple[int, dict[str, str]]]:
+def _lines(by_language: dict[str, pathlib.Path]) -> Iterator[tuple[int, Sides]]:
     """Yields numbered lines of both files together, and refuses files of different lengths."""
-    readers = {language: read_lines(path) for language, path in by_language.items()}
+    readers = {language: lines_in(path) for language, path in by_language.items()}
     number = 0
     for number, lines in enumerate(itertools.zip_longest(*readers.values()), 1):
         if None in lines:
@@ -151,16 +104,12 @@ def _lines(by_language: dict[str, pathlib.Path]) -> Iterator[tuple[int, dict[str
         yield number, dict(zip(readers, lines, strict=True))
     else:
         return
-    counts = [
-        number - (line is None) + sum(1 for _ in reader)
-        for line, reader in zip(lines, readers.values(), strict=True)
-    ]
-    described = " and ".join(
-        f"{path} has {count:,}" for path, count in zip(by_language.values(), counts, strict=True)
+    counts = {
+        path: number - (line is None) + sum(1 for _ in reader)
+        for path, line, reader in zip(by_language.values(), lines, readers.values(), strict=True)
+    }
+    described = " and ".join(f"{path} has {count:,}" for path, count in counts.items())
+    raise ValueError(
+        f"Both languages must have as many lines: {described}, so line {number} of "
+        f"{max(counts, key=counts.__getitem__).name} has no counterpart. Align them again."
     )
-    raise ValueError(f"Both languages must have as many lines: {described}. Align them again.")
-
-
-def _empty_side(pair: dict[str, str]) -> str:
-    """Returns a language in which there is nothing to read, or nothing."""
-    return next((language for language, text in pair.items() if _INVISIBLE.match(text)), "")

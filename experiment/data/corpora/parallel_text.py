@@ -5,20 +5,26 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from experiment.data.corpora import parallel_files
+from experiment.data.corpora import parallel_files, text_folder
 from experiment.data.progress import Progress
 
 
 class ParallelText(tfds.core.GeneratorBasedBuilder):
-    """Copies files that `parallel_files.check` has accepted, line by line."""
+    """Copies files that `survey.check` has accepted, line by line."""
 
-    VERSION = tfds.core.Version(f"{parallel_files.READER_VERSION}.0.0")
+    VERSION = tfds.core.Version(f"{text_folder.READER_VERSION}.0.0")
 
     def __init__(
-        self, *, files: parallel_files.Files, progress: Progress | None = None, **kwargs: Any
+        self,
+        *,
+        files: text_folder.Files,
+        on_error: str = text_folder.REFUSE,
+        progress: Progress | None = None,
+        **kwargs: Any,
     ):
         """Takes the files of every split; the other arguments are those of TFDS."""
         self._files = files
+        self._on_error = on_error
         self._progress = progress
         super().__init__(**kwargs)
 
@@ -35,7 +41,7 @@ class ParallelText(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split) for split in self._files}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, str]]]:
-        for example in parallel_files.pairs(split, self._files[split]):
+        for example in parallel_files.pairs(split, self._files[split], self._on_error):
             if self._progress:
                 self._progress.advance()
             yield example

@@ -21,6 +21,8 @@ def prepare(
     folder: pathlib.Path,
     downloads: pathlib.Path,
     report: Callable[[str], None] | None = None,
+    *,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Writes a corpus to `folder`; a preparation that was interrupted leaves no `folder`.
 
@@ -29,6 +31,7 @@ def prepare(
       folder: must not exist.
       downloads: where TFDS keeps what it downloads, so that it does so once.
       report: told every few seconds how many bytes there are, if given.
+      check: called at the end, or after a failure, to raise if what was read is not to be trusted.
     """
     import tensorflow_datasets as tfds
 
@@ -41,7 +44,12 @@ def prepare(
         work = result / "work"
         builder = builder_in(work)
         builder._log_download_bytes = builder._log_download_done = lambda: None
-        builder.download_and_prepare(download_dir=downloads, download_config=settings)
+        try:
+            builder.download_and_prepare(download_dir=downloads, download_config=settings)
+        except Exception:
+            check()  # its reason, where it has one, is why this failed
+            raise
+        check()
         for split in builder.info.splits:
             checked_data_source(builder, split)
         for path in builder.data_path.iterdir():

@@ -1,19 +1,22 @@
 """Checkpoints of the whole run, each with a manifest of what it must be when it is read again."""
 
 from experiment.training.checkpoint.checkpoints import (
-    AVERAGED_STEPS,
     Checkpoints,
     Damaged,
+    Gone,
+    Mean,
     Restored,
     averaged_steps,
-    seal,
 )
 from experiment.training.checkpoint.retention import Retention
+from experiment.training.checkpoint.writer import CheckpointWriter, seal
 
 __all__ = [
-    "AVERAGED_STEPS",
+    "CheckpointWriter",
     "Checkpoints",
     "Damaged",
+    "Gone",
+    "Mean",
     "Restored",
     "Retention",
     "averaged_steps",

@@ -40,22 +40,24 @@ def verify(flags: argparse.Namespace) -> None:
     """Prints a line for each checkpoint."""
     workdir = _with_checkpoints(flags.workdir)
     progress = training.Progress()
-    with contextlib.closing(training.Checkpoints(workdir.checkpoints)) as checkpoints:
-        for step in (steps := checkpoints.steps()):
-            progress.update(f"reading step {step:,} of {', '.join(map(str, steps))}")
-            whole = checkpoints.is_whole(step)
+    checkpoints = training.Checkpoints(workdir.checkpoints)
+    for step in (steps := checkpoints.steps()):
+        progress.update(f"reading step {step:,} of {', '.join(map(str, steps))}")
+        with contextlib.suppress(training.Gone, training.Damaged):
+            checkpoints.check(step)
+            digest = checkpoints.digest(step)
             progress.clear()
-            if whole:
-                print(f"step {step:,}: as it was written, digest {checkpoints.digest(step)}")
-        for step, reason in sorted(checkpoints.damaged.items()):
-            print(f"step {step:,}: DAMAGED: {reason}")
-        if checkpoints.damaged:
-            raise NoGoodCheckpoint(
-                f"{workdir.path}: {len(checkpoints.damaged)} checkpoints are damaged. Training "
-                "leaves them out, and goes on from the newest that is whole."
-            )
-        if not steps:
-            raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
+            print(f"step {step:,}: as it was written, digest {digest}")
+    progress.clear()
+    for step, reason in sorted(checkpoints.damaged.items()):
+        print(f"step {step:,}: DAMAGED: {reason}")
+    if checkpoints.damaged:
+        raise NoGoodCheckpoint(
+            f"{workdir.path}: {len(checkpoints.damaged)} of its checkpoints are damaged. Training "
+            "leaves them out, and goes on from the newest that is whole."
+        )
+    if not steps:
+        raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
 
 
 def seal(flags: argparse.Namespace) -> None:

@@ -81,7 +81,7 @@ def read(folder: pathlib.Path) -> Manifest:
         seal = content.pop("sha256")
     except FileNotFoundError:
         raise ValueError(f"{NAME} is missing") from None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise ValueError(f"{NAME} cannot be read") from None
     if seal != _sha256(json.dumps(content, sort_keys=True).encode()):
         raise ValueError(f"{NAME} was changed")
@@ -93,7 +93,7 @@ def read(folder: pathlib.Path) -> Manifest:
     for name, file in manifest.files.items():
         try:
             size = (folder / name).stat().st_size
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{name} is missing") from None
         if size != file["bytes"]:
             raise ValueError(f"{name} has {size:,} of {file['bytes']:,} bytes")
@@ -107,18 +107,18 @@ def check_files(manifest: Manifest, folder: pathlib.Path, items: list[str]) -> N
       ValueError: naming the first that differs.
     """
     for name, file in manifest.files.items():
-        if (_item(name) in items or "/" not in name) and _of_file(folder / name) != file:
+        if (item_of(name) in items or "/" not in name) and _of_file(folder / name) != file:
             raise ValueError(f"the digest of {name} does not match")
 
 
-def check(manifest: Manifest, items: Items) -> None:
+def check_arrays(manifest: Manifest, items: Items) -> None:
     """Compares what was read with what was written.
 
     Raises:
       ValueError: naming the first array that differs.
     """
     found = digests_of(items)
-    for name in sorted(found.keys() | {key for key in manifest.digests if _item(key) in items}):
+    for name in sorted(found.keys() | {key for key in manifest.digests if item_of(key) in items}):
         if found.get(name) != manifest.digests.get(name):
             raise ValueError(f"the digest of {name} does not match")
 
@@ -129,7 +129,8 @@ def _of_file(path: pathlib.Path) -> dict[str, Any]:
         return {"bytes": file.tell(), "sha256": digest}
 
 
-def _item(key: str) -> str:
+def item_of(key: str) -> str:
+    """Returns which item an array or a file is of."""
     return key.split("/")[0]
 
 

@@ -1,6 +1,7 @@
 """Which checkpoints stay."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 AT_LEAST = 2  # should one turn out to be damaged, there is another
@@ -34,7 +35,7 @@ class Retention:
             kept |= {*steps[-AT_LEAST:]}
         if self.keep_every:
             kept |= {step for step in regular if step % self.keep_every == 0}
-        scored = [step for step in regular if step in losses]
+        scored = [step for step in regular if math.isfinite(losses.get(step, math.nan))]
         return kept | {*sorted(scored, key=lambda step: (losses[step], step))[: self.best]}
 
 

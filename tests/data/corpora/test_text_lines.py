@@ -1,10 +1,11 @@
+import io
 import os
 import re
 import tracemalloc
 
 import pytest
 
-from experiment.data.corpora.text_lines import MAX_LINE_BYTES, read_lines
+from experiment.data.corpora.text_lines import MAX_LINE_BYTES, lines_of, read_lines
 
 
 @pytest.fixture
@@ -22,6 +23,8 @@ def path(tmp_path):
         (b"a\rb\n", ["a\rb"]),
         (b"\xef\xbb\xbfa\n", ["a"]),
         (b"a\n\xef\xbb\xbfb\n", ["a", "\ufeffb"]),
+        (b"\xef\xbb\xbf", []),
+        (b"\xef\xbb\xbf\n", [""]),
         (b"\n", [""]),
         (b"", []),
         ("a\u2028b\u0085c\x0bd\x0ce\x1cf\n".encode(), ["a\u2028b\u0085c\x0bd\x0ce\x1cf"]),
@@ -48,9 +51,10 @@ def test_bad_bytes_are_named_by_place(path, content, where):
         list(read_lines(path))
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_the_longest_line_is_read(path, end):
-    path.write_bytes(b"x" * MAX_LINE_BYTES + end)
+def test_the_longest_line_is_read(path, mark, end):
+    path.write_bytes(mark + b"x" * MAX_LINE_BYTES + end)
     assert [len(line) for line in read_lines(path)] == [MAX_LINE_BYTES]
 
 
@@ -64,10 +68,21 @@ def test_a_longer_line_is_refused_without_reading_it(path):
     assert peak < 6 * MAX_LINE_BYTES
 
 
+def test_a_longer_line_is_passed_over_in_pieces():
+    content = b"short\n" + b"x" * 20 * MAX_LINE_BYTES + b"\nlast"
+    tracemalloc.start()
+    first, long, last = lines_of(io.BytesIO(content), "input")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (first, last) == ("short", "last")
+    assert long.reason == "input, line 2: a line must not exceed 1,000,000 bytes"
+    assert peak < 6 * MAX_LINE_BYTES
+
+
 def test_what_is_no_file_is_refused(path, tmp_path):
     with pytest.raises(ValueError, match="must be a text file, but it does not exist"):
         list(read_lines(path))
-    with pytest.raises(ValueError, match="must be a text file, but it is not a file"):
+    with pytest.raises(ValueError, match="must be a text file, but it is a folder"):
         list(read_lines(tmp_path))
 
 
