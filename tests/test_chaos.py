@@ -102,16 +102,15 @@ def test_checkpoint_that_is_gone_or_damaged_is_a_difference(plain, tmp_path):
     ("names", "found"),
     [
         ([], ""),
-        (["10/manifest.json", "20/manifest.json"], ""),
-        (["10/manifest.json", "20.orbax-checkpoint-tmp/x"], watched.ARRAYS),
-        (["10/manifest.json", "20/x"], watched.MANIFEST),
-        (["10/x", "20/manifest.json"], watched.CLEARING),
+        (["10", "20"], ""),
+        (["10", ".unfinished/20.orbax-checkpoint-tmp"], watched.ARRAYS),
+        (["10", ".unfinished/20"], watched.MANIFEST),
+        (["10", "20", ".unfinished/10.deleted"], watched.CLEARING),
     ],
 )
 def test_files_tell_how_far_a_save_has_come(tmp_path, names, found):
     for name in names:
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
+        (tmp_path / name).mkdir(parents=True)
     assert watched.half_written(tmp_path) == found
 
 

@@ -66,7 +66,7 @@ def main(argv: list[str]) -> None:
     troubles += outcomes.troubles
     print(summary.of(runs, outcomes, argv, time.monotonic() - began))
     if troubles:
-        print("\n".join(troubles), f"FAILED: {len(troubles)} faults; {folder} is kept.", sep="\n")
+        print("\n".join(troubles), f"FAILED, faults: {len(troubles)}; {folder} is kept.", sep="\n")
         sys.exit(1)
     shutil.rmtree(folder)
     print("All runs are what they would have been; no damage went unnoticed.")

@@ -1,6 +1,5 @@
 """What two runs left that should be the same run."""
 
-import contextlib
 import json
 import pathlib
 from typing import Any
@@ -29,7 +28,8 @@ def litter(ours: pathlib.Path, theirs: pathlib.Path) -> list[str]:
     names = [
         {
             str(path.relative_to(folder))
-            for path in [*folder.iterdir(), *(folder / "checkpoints").iterdir()]
+            for pattern in ("*", "checkpoints/*", "checkpoints/.unfinished/*")
+            for path in folder.glob(pattern)
         }
         for folder in (ours, theirs)
     ]
@@ -48,13 +48,12 @@ def _lines(folder: pathlib.Path) -> dict[str, Any]:
 
 def _checkpoints(folder: pathlib.Path) -> dict[str, Any]:
     """Returns the digest over all arrays of every step, and what is recorded with them."""
-    with contextlib.closing(training.Checkpoints(folder / "checkpoints")) as checkpoints:
-        good = checkpoints.verify()
-        found: dict[str, Any] = {
-            f"step {step}": (checkpoints.digest(step), _timeless(checkpoints.record(step)))
-            for step in good
-        }
-        return {**found, "damaged": checkpoints.damaged}
+    checkpoints = training.Checkpoints(folder / "checkpoints")
+    found: dict[str, Any] = {
+        f"step {step}": (checkpoints.digest(step), _timeless(checkpoints.record(step)))
+        for step in checkpoints.verify()
+    }
+    return {**found, "damaged": checkpoints.damaged}
 
 
 def _unequal(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:

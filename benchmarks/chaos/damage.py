@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 import jax
 
 from experiment.analysis import runs
-from experiment.training import Checkpoints, Retention, TrainState, adam, init_state
+from experiment.training import (
+    Checkpoints,
+    CheckpointWriter,
+    Retention,
+    TrainState,
+    adam,
+    init_state,
+)
 from experiment.training.checkpoint.manifest import digests_of
 
 DETECTED, HARMLESS, WRONG = "detected", "harmless", "WRONG"
@@ -61,10 +68,8 @@ def copied(workdir: pathlib.Path, folder: pathlib.Path) -> Copy:
     run = runs.load(workdir)
     init = functools.partial(init_state, run.model, adam(run.config), jax.random.key(0))
     copy = Copy(folder, jax.eval_shape(init), {})
-    with (
-        contextlib.closing(Checkpoints(workdir / "checkpoints")) as source,
-        contextlib.closing(Checkpoints(folder, retention=Retention(newest=2))) as target,
-    ):
+    source = Checkpoints(workdir / "checkpoints")
+    with contextlib.closing(CheckpointWriter(folder, Retention(newest=2))) as target:
         for step in source.steps()[-2:]:
             state, record = source.restore(step, copy.abstract)
             record["vocabulary"] = ""
@@ -109,31 +114,31 @@ def outcomes(
     share `restored` of them, and all files that are gone, are left to a new reader, which restores
     what it takes for the newest.
     """
-    found = Outcomes(Counter(), Counter(), 0, [])
-    with contextlib.closing(Checkpoints(copy.folder)) as reader:
-        for done, trial in enumerate(trials):
-            with _damaged(trial):
-                reader.damaged.clear()
-                end = _end(copy, reader)
-                if trial.kind == GONE or chance.random() < restored:
-                    found = found._replace(fallbacks=found.fallbacks + 1)
-                    end = end if falls_back(copy, end) else WRONG
-            if end == WRONG:
-                found.troubles.append(f"{trial.path}: {trial.kind}: not noticed")
-            found.counts[_kind_of(trial.path), end] += 1
-            found.kinds[trial.kind] += 1
-            tell(done)
+    found, reader = Outcomes(Counter(), Counter(), 0, []), Checkpoints(copy.folder)
+    for done, trial in enumerate(trials):
+        with _damaged(trial):
+            reader.damaged.clear()
+            end = _end(copy, reader)
+            if trial.kind == GONE or chance.random() < restored:
+                found = found._replace(fallbacks=found.fallbacks + 1)
+                end = end if falls_back(copy, end) else WRONG
+        if end == WRONG:
+            found.troubles.append(f"{trial.path}: {trial.kind}: not noticed")
+        found.counts[_kind_of(trial.path), end] += 1
+        found.kinds[trial.kind] += 1
+        tell(done)
     return found
 
 
 def falls_back(copy: Copy, end: str) -> bool:
     """Returns whether a new reader restores the newest step, or the one before if it must."""
     said: list[str] = []
-    with contextlib.closing(Checkpoints(copy.folder, say=said.append)) as reader:
-        newest = reader.newest(copy.abstract)
+    newest = Checkpoints(copy.folder, say=said.append).newest(copy.abstract)
     if newest is None or _digests(newest.state, newest.record) != copy.digests[newest.step]:
         return False
-    return (newest.step == copy.newest) == (end == HARMLESS)
+    return (newest.step, bool(said)) == (
+        (copy.newest, False) if end == HARMLESS else (min(copy.digests), True)
+    )
 
 
 def _end(copy: Copy, reader: Checkpoints) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.chaos import watched
 from benchmarks.chaos.watched import Watched
+from experiment.training import Checkpoints
 
 Aim = str | int  # a state of the process; or a step that it has taken, whatever it does then
 
@@ -39,7 +40,6 @@ class Killed(NamedTuple):
     kills: list[Kill]
     repeated: list[int]  # steps taken again, each time it went on
     said: list[str]
-    left_by_orbax: int = 0  # times that a folder of its own was left, not yet a step
     litter: Sequence[str] = ()
 
     def count(self, words: str) -> int:
@@ -75,7 +75,7 @@ def killed(
     tell: Callable[[Kill], None],
 ) -> Killed:
     """Trains to the end, and is killed once for every aim as long as there is something to hit."""
-    done, reached, left = Killed([], [], []), 0, 0
+    done, reached = Killed([], [], []), 0
     for aim in [*aims, None]:
         with contextlib.closing(Watched(arguments, workdir)) as process:
             hit = aim is not None and _kill(process, aim, seconds, chance)
@@ -88,11 +88,11 @@ def killed(
             reached = max(reached, process.step)
             if not hit:
                 break
-            left += process.state == watched.ARRAYS
             done.kills.append(Kill(process.state, process.step))
+            done.said.extend(_not_whole(workdir))
             tell(done.kills[-1])
     _check_success(process)
-    return done._replace(left_by_orbax=left)
+    return done
 
 
 def _kill(process: Watched, aim: Aim, seconds: Mapping[str, float], chance: random.Random) -> bool:
@@ -108,6 +108,13 @@ def _kill(process: Watched, aim: Aim, seconds: Mapping[str, float], chance: rand
         if not process.look():
             return False
     return process.kill()
+
+
+def _not_whole(workdir: pathlib.Path) -> list[str]:
+    """Returns what a reader says that comes at this instant: a step is whole, or is not there."""
+    said: list[str] = []
+    Checkpoints(workdir / "checkpoints", say=said.append).steps()
+    return said
 
 
 def _check_success(process: Watched) -> None:

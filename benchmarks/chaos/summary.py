@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks.chaos.damage import CUT, DETECTED, FLIPPED, GONE, HARMLESS, WRONG, Outcomes
 from benchmarks.chaos.kills import Killed
-from benchmarks.chaos.watched import STATES
+from benchmarks.chaos.watched import ARRAYS, CLEARING, MANIFEST, STATES
 from experiment.training import commit, duration
 
 
@@ -49,16 +49,12 @@ def _of_kills(runs: Sequence[Killed]) -> str:
         f"{len(kills)} kills in {len(runs)} runs.",
         "Steps taken again, each time a run went on: "
         f"{statistics.fmean(repeated or [0]):.1f} on average, at most {max(repeated, default=0)}.",
-        f"Steps found without a manifest, and removed: {sum(map(_removed, runs))};",
-        f"left by Orbax in the midst of their arrays: {sum(run.left_by_orbax for run in runs)}.",
+        f"Steps left half written, and removed: {states[ARRAYS] + states[MANIFEST]}; left half "
+        f"deleted: {states[CLEARING]}.",
         f"Locks taken over: {sum(run.count('which is gone; taken over') for run in runs)}.",
         f"Stray files left in a workdir: {', '.join(map(_code, litter)) or 'none'}.",
     ]
     return "\n".join([" ".join(said), "", "| killed while | times |", "|---|---|", *rows])
-
-
-def _removed(run: Killed) -> int:
-    return run.count("was not yet written whole; it is removed")
 
 
 def _of_damage(outcomes: Outcomes) -> str:
@@ -71,9 +67,9 @@ def _of_damage(outcomes: Outcomes) -> str:
     return "\n".join(
         [
             f"{kinds[FLIPPED]:,} times a bit was flipped, {kinds[CUT]:,} times a file cut off, "
-            f"{kinds[GONE]:,} times one deleted. After each a reader checked the step (`is_whole`). "
-            f"After {outcomes.fallbacks:,} of them another restored what it took for the newest that "
-            "is good (`newest`): all its arrays were compared with what had been saved.",
+            f"{kinds[GONE]:,} times one deleted. After each a reader checked the step "
+            f"(`is_whole`); after {outcomes.fallbacks:,} of them another restored what it took for "
+            "the newest good one (`newest`), and all arrays were compared with what was saved.",
             "",
             f"| file | {' | '.join(_ENDS)} |",
             "|---|---|---|---|",

@@ -123,17 +123,14 @@ class Watched:
 
 
 def half_written(checkpoints: pathlib.Path) -> str:
-    """Returns what of a step is half written in the folder, or nothing."""
-    names = []
+    """Returns what of a step is half written, or half deleted, beside those in the folder."""
+    names: list[str] = []
     with contextlib.suppress(FileNotFoundError):
-        names = os.listdir(checkpoints)
-    if any(".orbax-checkpoint-tmp" in name for name in names):
-        return ARRAYS
-    steps = sorted((name for name in names if name.isdecimal()), key=int)
-    for name in steps:
-        folder = checkpoints / name
-        if not (folder / "manifest.json").exists() and folder.exists():
-            return MANIFEST if name == steps[-1] else CLEARING
+        names = os.listdir(checkpoints / ".unfinished")
+    for name in names:
+        if ".orbax-checkpoint-tmp" in name:
+            return ARRAYS
+        return MANIFEST if name.isdecimal() else CLEARING
     return ""
 
 
