@@ -405,5 +405,5 @@ def test_seed_folder_of_another_config_is_refused(tmp_path):
 
 def test_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="must be a folder; .*file is a file"):
+    with pytest.raises(ValueError, match=r"must be a folder; .*file is a file"):
         runs_of(tmp_path / "file", CONFIG, 2)

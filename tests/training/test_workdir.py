@@ -95,7 +95,7 @@ def test_folder_without_a_run_says_how_to_train_one(tmp_path):
 
 def test_file_in_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="must be a folder; .*file is a file"):
+    with pytest.raises(ValueError, match=r"must be a folder; .*file is a file"):
         Workdir(tmp_path / "file").check_belongs_to(config().resolved())
 
 
