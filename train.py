@@ -59,6 +59,7 @@ def main(argv: list[str]) -> None:
             placement.check_rows(config.train.tokens_per_batch // config.longest_row)
     if left:
         with command.machine_errors(), training.locked_all(left, progress.say):
+            training.check_nothing_changed(left, origin)
             results |= train(runs, data, placement, progress, origin)
     in_order = {run.name: results[run.name] for run in runs}
     print(json.dumps(in_order if flags.seeds > 1 else results[runs[0].name], indent=2))
@@ -91,7 +92,7 @@ def train(
 
     def train_group(group: Sequence[training.PlannedRun]) -> dict[str, Any]:
         with contextlib.ExitStack() as closing:
-            stop.leave_if_asked("stopped between two runs; both are saved")
+            stop.leave_if_asked("stopped between runs; those that were begun are saved")
             with command.input_errors():
                 members = training.open_members(group, ordered, init, evaluate, progress, origin)
             for member in members:

@@ -6,7 +6,7 @@
 | 1         | a fault of the program, with its traceback                     |
 | 2         | bad input, with one line that says what and what to do instead |
 | 3         | another process is writing in the workdir                      |
-| 4         | there are checkpoints, and all of them are damaged             |
+| 4         | a checkpoint that is needed is damaged, and no other will do   |
 | 5         | the machine failed: disk full, folder gone or read-only        |
 | 6         | the loss is not finite any more, of one seed at least          |
 | 42        | asked to stop; saved, and resumable by the same command        |
@@ -27,7 +27,10 @@ from experiment.errors import Failure, MachineFailed
 
 BAD_INPUT = 2
 PREEMPTED = 42
-_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_OF_THE_MACHINE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
 INTERRUPTED = 130
 
 
@@ -70,7 +73,9 @@ def user_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # nobody's error; see `run`
     except OSError as error:
-        fail(_named(error), MachineFailed.exit_code if error.errno in _OF_DISKS else BAD_INPUT)
+        fail(
+            _named(error), MachineFailed.exit_code if error.errno in _OF_THE_MACHINE else BAD_INPUT
+        )
 
 
 @contextlib.contextmanager

@@ -428,10 +428,6 @@ def test_bad_input_of_a_real_process_is_one_line_and_exit_code_2(tmp_path):
             {"model.num_heads": 3},
             "model.d_model=16 must be divisible by model.num_heads=3 (remainder 1).",
         ),
-        (
-            {"train.tokens_per_batch": 32},
-            "train.tokens_per_batch gives batches of 2 rows, fewer than the 4 devices.",
-        ),
         ({"evaluation.average_checkpoints": 4}, "evaluation.average_checkpoints=4 must be between"),
     ],
 )
@@ -443,6 +439,16 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(
     argv = training(corpus, tmp_path / "run", tmp_path / "cache", **change)
     assert refusal(capsys, train, argv).startswith(message)
     assert contents(tmp_path) == before
+
+
+def test_batches_that_leave_a_device_without_work_are_refused(tmp_path, capsys, in_this_process):
+    """Once the data are prepared: no device is asked for before."""
+    corpus = write_corpus(tmp_path / "corpus")
+    argv = training(corpus, tmp_path / "run", tmp_path / "cache", **{"train.tokens_per_batch": 32})
+    assert refusal(capsys, train, argv).startswith(
+        "train.tokens_per_batch gives batches of 2 rows, fewer than the 4 devices."
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_config_that_is_not_there_names_those_that_are(tmp_path, capsys):

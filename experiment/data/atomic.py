@@ -16,7 +16,6 @@ os.umask(_UMASK)
 
 def write_file(path: pathlib.Path, content: bytes) -> None:
     """Writes `content` to `path`: a reader finds the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -100,7 +100,9 @@ class Vocabulary:
 
     def save(self, path: str | pathlib.Path) -> None:
         """Writes the vocabulary whole: a reader never sees a part of it."""
-        write_file(pathlib.Path(path), self.model_bytes)
+        path = pathlib.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, self.model_bytes)
 
 
 def train_vocabulary(sentences: Iterable[str], size: int) -> Vocabulary:

@@ -19,7 +19,7 @@ from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, lo
 from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
-from experiment.training.origin import Origin, known_vocabulary, origin_of
+from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
@@ -61,6 +61,7 @@ __all__ = [
     "OpenRun",
     "Placement",
     "finish",
+    "check_nothing_changed",
     "known_vocabulary",
     "open_run",
     "Origin",

@@ -102,9 +102,12 @@ class _Heartbeat:
         for count in itertools.count(1):
             if self._stopped.wait(SECONDS_BETWEEN_BEATS):
                 return
-            holder = _read(self._descriptor)
+            holder = _looked_at(self._path)
             if holder and holder.get("token") != self._token:
                 self._say(f"{_held(self._path, holder)} This process stops at once.")
+                os._exit(InUse.exit_code)
+            if not self._path.exists() and self._path.parent.is_dir():
+                self._say(f"{self._path} was removed; this process stops at once.")
                 os._exit(InUse.exit_code)
             self._write(count)
 
@@ -117,6 +120,7 @@ class _Heartbeat:
         }
         with contextlib.suppress(OSError):  # a full disk is found by what has to be written
             os.pwrite(self._descriptor, f"{json.dumps(holder):<160}\n".encode(), 0)
+            os.fsync(self._descriptor)  # else another machine may see it too late
 
 
 @contextlib.contextmanager
@@ -147,7 +151,7 @@ def _ask_kernel(descriptor: int, path: pathlib.Path) -> bool:
 def _is_at(descriptor: int, path: pathlib.Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
@@ -167,8 +171,20 @@ def _watch(descriptor: int, path: pathlib.Path, say: Callable[[str], None]) -> N
     end = time.monotonic() + SECONDS_OF_WATCHING
     while time.monotonic() < end:
         time.sleep(min(0.5, SECONDS_OF_WATCHING / 10))
-        if _read(descriptor) != holder:
+        if _looked_at(path) != holder:
             raise InUse(_held(path, holder))
+
+
+def _looked_at(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what the lock says, opened anew: what is open may be what was there before."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return {}
+    try:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(descriptor: int) -> dict[str, Any]:

@@ -112,5 +112,7 @@ class Member:
 
     def close(self) -> None:
         """Waits for what is being saved, then lets go of the workdir."""
-        self.run.checkpoints.close()
-        self.run.log.close()
+        try:
+            self.run.checkpoints.close()
+        finally:
+            self.run.log.close()

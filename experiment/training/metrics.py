@@ -16,7 +16,7 @@ class MetricsLog:
     def __init__(self, path: pathlib.Path, *, step: int) -> None:
         """Opens `path` to go on after `step`; TensorBoard events lie in the same folder."""
         lines = _keep_until(path, step)
-        self._seen = {(line["kind"], line["step"]) for line in lines}
+        self._seen = {(line.get("kind"), line["step"]) for line in lines}
         self._losses = {line["step"]: line["nll"] for line in lines if _is_scored(line)}
         self._file = path.open("a")
         self._events = SummaryWriter(
@@ -58,7 +58,13 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _is_scored(line: dict[str, Any]) -> bool:
-    return line["kind"] == "validation" and "nll" in line
+    return line.get("kind") == "validation" and "nll" in line
+
+
+def _line(content: Any) -> dict[str, Any]:
+    if not (isinstance(content, dict) and isinstance(content.get("step"), int)):
+        raise ValueError
+    return content
 
 
 def _keep_until(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
@@ -69,14 +75,12 @@ def _keep_until(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
-    *whole, torn = path.read_text(encoding="utf-8").split("\n")
+    *whole, torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
     lines = []
     for number, line in enumerate(whole, 1):
         try:
-            lines.append(json.loads(line))
-            if not {"kind", "step"} <= lines[-1].keys():
-                raise KeyError
-        except (ValueError, KeyError, AttributeError):
+            lines.append(_line(json.loads(line)))
+        except ValueError:
             raise ValueError(
                 f"{path}, line {number}: not a line of metrics any more. Mend it or take it out."
             ) from None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import Vocabulary
+from experiment.errors import InUse
 from experiment.training.checkpoint import Checkpoints, Damaged, Gone
 from experiment.training.loss import Params
 from experiment.training.seeds import PlannedRun
@@ -48,21 +49,48 @@ def origin_of(
       NoGoodCheckpoint: if all of its checkpoints are damaged; `say` is told of each that is.
     """
     asked = Workdir(finetune_from) if finetune_from else None
-    for run in runs:
-        if run.workdir.origin.exists():
-            stored = Origin(**read_json(run.workdir.origin))
-            if asked and str(asked.path) != stored.workdir:
-                raise ValueError(
-                    f"{run.workdir.path} was started from {stored.workdir}, not from "
-                    f"--finetune_from={asked.path}. Choose another --workdir."
-                )
-            return stored
-        if asked and run.workdir.config.exists():
+    stored = {run.name: _stored(run) for run in runs if run.workdir.origin.exists()}
+    begun = [run for run in runs if run.name in stored or run.workdir.config.exists()]
+    if asked is None and not stored:
+        return None
+    source = str(asked.path) if asked else next(iter(stored.values())).workdir
+    for run in begun:
+        if run.name not in stored:
             raise ValueError(
-                f"{run.workdir.path} was started without --finetune_from={asked.path}. Choose "
+                f"{run.workdir.path} was started without --finetune_from={source}. Choose "
                 "another --workdir."
             )
-    return _newest(asked, runs[0].config, say) if asked else None
+        own, first = stored[run.name], next(iter(stored.values()))
+        if own.workdir != source or own != first:
+            raise ValueError(
+                f"{run.workdir.path} was started from {own.workdir}, not from "
+                f"--finetune_from={source}. Choose another --workdir."
+            )
+    if stored:
+        return next(iter(stored.values()))
+    return _newest(Workdir(pathlib.Path(source)), runs[0].config, say)
+
+
+def check_nothing_changed(runs: Sequence[PlannedRun], origin: Origin | None) -> None:
+    """Refuses to train what another process has begun or finished since `origin` was found.
+
+    Whoever calls this holds the locks of the runs.
+
+    Raises:
+      InUse: naming the first.
+    """
+    for run in runs:
+        found = _stored(run) if run.workdir.origin.exists() else None
+        begun_otherwise = run.workdir.config.exists() and found != origin
+        if run.results() or begun_otherwise:
+            raise InUse(
+                f"{run.workdir.path} was in use by another process meanwhile. Give the same "
+                "command again."
+            )
+
+
+def _stored(run: PlannedRun) -> Origin:
+    return Origin(**read_json(run.workdir.origin))
 
 
 def known_vocabulary(runs: Sequence[PlannedRun], origin: Origin | None) -> Vocabulary | None:

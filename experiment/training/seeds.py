@@ -37,8 +37,8 @@ def runs_of(folder: pathlib.Path, config: ExperimentConfig, seeds: int) -> list[
         if members:
             raise ValueError(
                 f"{folder} holds runs of several seeds ({', '.join(members)}). Give --seeds to go "
-                f"on with them, --workdir={folder / members[0]} to go on with one, or choose "
-                "another --workdir."
+                f"on with them, --workdir={folder / members[0]} and its --config.seed to go on "
+                "with one, or choose another --workdir."
             )
         runs = [PlannedRun(Workdir(folder), config)]
     else:
@@ -62,6 +62,12 @@ class CommonStep(NamedTuple):
 
     step: int | None  # None: from nowhere; 0: from the beginning
     damaged: dict[str, dict[int, str]]  # of each run, by name: the checkpoints found so, and why
+
+
+def has_common_step(runs: Sequence[PlannedRun]) -> bool:
+    """Returns whether there is one, as far as names and sizes of files tell."""
+    steps = [Checkpoints(run.workdir.checkpoints).steps() for run in runs]
+    return common_step(steps, runs[0].config.train.save_every) is not None
 
 
 def newest_common_step(

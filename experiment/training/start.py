@@ -71,6 +71,7 @@ def open_run(
     if state.step < config.train.num_steps:
         for file in (workdir.results, workdir.translations):
             file.unlink(missing_ok=True)  # of a shorter run, which goes on now
+    workdir.path.mkdir(parents=True, exist_ok=True)
     if origin:  # before there is a config: a run is finetuned from its first moment on, or never
         write_json(workdir.origin, origin._asdict())
     workdir.write_config(config.resolved())

@@ -12,7 +12,7 @@ from experiment.training.member import Diverged, Member
 from experiment.training.origin import Origin
 from experiment.training.parallel import Placement
 from experiment.training.progress import Progress
-from experiment.training.seeds import CommonStep, PlannedRun, newest_common_step
+from experiment.training.seeds import CommonStep, PlannedRun, has_common_step, newest_common_step
 from experiment.training.stacking import stacked_batches
 from experiment.training.start import open_run
 from experiment.training.state import TrainState
@@ -41,7 +41,7 @@ def grouped(
     groups: list[list[PlannedRun]] = []
     for start in range(0, len(runs), size):
         group = [run for run in runs[start : start + size] if not run.results()]
-        if len(group) > 1 and newest_common_step(group).step is None:
+        if len(group) > 1 and not has_common_step(group):
             names = ", ".join(run.name for run in group)
             say(f"one seed after another, not together: {names} were saved at different steps")
             groups += [[run] for run in group]

@@ -167,3 +167,12 @@ def test_holder_that_finds_its_lock_in_other_hands_ends_at_once(tmp_path, holder
         "--workdir. This process stops at once.\n"
     )
     assert json.loads((tmp_path / "lock").read_text()) == other
+
+
+def test_lock_that_is_removed_ends_its_holder(tmp_path, holder):
+    (tmp_path / "lock").unlink()
+    said, _ = holder.communicate(timeout=30)
+    assert (holder.returncode, said) == (
+        3,
+        f"{tmp_path / 'lock'} was removed; this process stops at once.\n",
+    )

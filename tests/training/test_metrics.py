@@ -63,9 +63,13 @@ def test_tensorboard_events_lie_beside(tmp_path):
     assert b"train/loss" in events.read_bytes()
 
 
-def test_line_that_is_damaged_in_the_middle_is_named_and_nothing_is_dropped(tmp_path):
+@pytest.mark.parametrize(
+    "damaged", [b'{"ki', b"\xff", b'{"kind": "t", "step": null}', b"[]", b"{}"]
+)
+def test_line_that_is_damaged_in_the_middle_is_named_and_nothing_is_dropped(tmp_path, damaged):
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"kind": "train", "step": 1}\n{"ki\n{"kind": "train", "step": 3}\n')
+    first, last = b'{"kind": "train", "step": 1}', b'{"kind": "train", "step": 3}'
+    path.write_bytes(b"\n".join([first, damaged, last, b""]))
     before = path.read_bytes()
     with pytest.raises(ValueError) as refused:
         MetricsLog(path, step=4)

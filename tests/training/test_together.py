@@ -393,7 +393,8 @@ def test_folder_of_several_seeds_takes_no_single_run(tmp_path):
         runs_of(tmp_path, CONFIG, 1)
     assert str(refused.value) == (
         f"{tmp_path} holds runs of several seeds (seed_0). Give --seeds to go on with them, "
-        f"--workdir={tmp_path / 'seed_0'} to go on with one, or choose another --workdir."
+        f"--workdir={tmp_path / 'seed_0'} and its --config.seed to go on with one, or choose "
+        "another --workdir."
     )
 
 

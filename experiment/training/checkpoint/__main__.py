@@ -51,6 +51,8 @@ def verify(flags: argparse.Namespace) -> None:
     progress.clear()
     for step, reason in sorted(checkpoints.damaged.items()):
         print(f"step {step:,}: DAMAGED: {reason}")
+    if len(checkpoints.damaged) >= len(steps):
+        checkpoints.check_none_is_lost()
     if checkpoints.damaged:
         raise NoGoodCheckpoint(
             f"{workdir.path}: {len(checkpoints.damaged)} of its checkpoints are damaged. Training "

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiment.errors import Failure, NoGoodCheckpoint, NotFinite
+from experiment.errors import Failure, MachineFailed, NoGoodCheckpoint, NotFinite
 from experiment.training.checkpoint import manifest, storage
 from experiment.training.checkpoint.manifest import Manifest
 from experiment.training.checkpoint.retention import regular_steps
@@ -140,6 +140,7 @@ class Checkpoints:
 
         Raises:
           Damaged: if it is not what was written.
+          Gone: if it was deleted in this moment.
           ValueError: if it is not there, naming those that are.
         """
         if step not in (steps := self.steps()) and step not in self.damaged:
@@ -231,12 +232,21 @@ class Checkpoints:
         try:
             names = names or sorted({manifest.item_of(name) for name in written.digests})
             manifest.check_files(written, folder, names)
-            items = storage.read(folder, names)
+            items = self._items(written, names)
             manifest.check_arrays(written, items)
             check_finite(items)
         except (ValueError, KeyError, NotFinite, FileNotFoundError) as error:
             raise self._damaged_or_gone(step, error) from error
         return items
+
+    def _items(self, written: Manifest, names: list[str]) -> Items:
+        """Returns what Orbax reads of files that are as they were written."""
+        folder = self._folder / str(written.step)
+        try:
+            return storage.read(folder, names)
+        except Exception as error:
+            manifest.check_files(written, folder, names)  # they may have changed or gone since
+            raise MachineFailed(f"{folder} could not be read: {reason_of(error)}.") from error
 
     def _manifest(self, step: int) -> Manifest:
         try:
@@ -259,13 +269,20 @@ class Checkpoints:
 
 def folders(folder: pathlib.Path) -> dict[int, pathlib.Path]:
     """Returns where every step lies, whole or not, ascending; an empty folder is none."""
-    paths = [path for path in folder.iterdir()] if folder.is_dir() else []
+    paths = folder.iterdir() if folder.is_dir() else []
     steps = sorted(
         int(path.name)
         for path in paths
-        if path.name.isdecimal() and str(int(path.name)) == path.name and any(path.iterdir())
+        if path.name.isdecimal() and str(int(path.name)) == path.name and _holds_something(path)
     )
     return {step: folder / str(step) for step in steps}
+
+
+def _holds_something(path: pathlib.Path) -> bool:
+    try:
+        return any(path.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # it was deleted meanwhile, or is a file
+        return False
 
 
 def averaged_steps(record: dict[str, Any], steps: Sequence[int]) -> list[int]:
