@@ -16,6 +16,8 @@ os.umask(_UMASK)
 
 def write_file(path: pathlib.Path, content: bytes) -> None:
     """Writes `content` to `path`: a reader finds the old file or the new one, never a part."""
+    if not path.parent.is_dir():  # it may have been moved away: then it is not made anew
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:

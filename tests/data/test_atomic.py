@@ -7,7 +7,7 @@ from experiment.data.atomic import new_folder, write_file
 
 
 def test_a_file_is_replaced_whole(tmp_path):
-    path = tmp_path / "new" / "file"
+    path = tmp_path / "file"
     write_file(path, b"first")
     write_file(path, b"second")
     assert path.read_bytes() == b"second"
@@ -61,3 +61,10 @@ def test_the_first_of_two_writers_keeps_its_folder(tmp_path):
             (fast / "file").write_text("fast")
     assert (path / "file").read_text() == "fast"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_that_is_gone_is_not_made_anew(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised:
+        write_file(tmp_path / "gone" / "file", b"content")
+    assert raised.value.filename == str(tmp_path / "gone")
+    assert list(tmp_path.iterdir()) == []
