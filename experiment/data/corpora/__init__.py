@@ -10,9 +10,13 @@ from experiment.data.corpora.corpus import Corpus, Pairs
 from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.preparation import prepare
 from experiment.data.corpora.text_lines import Unreadable, lines_of, read_lines
+from experiment.data.corpora.trees import Tree, bracketed, read_trees
 from experiment.data.progress import Progress
 
 __all__ = [
+    "Tree",
+    "bracketed",
+    "read_trees",
     "Corpus",
     "Pairs",
     "Unreadable",
