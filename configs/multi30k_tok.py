@@ -12,10 +12,15 @@ from configs import wmt14_base
 
 
 def get_config() -> ConfigDict:
-    """Returns the model size of the published tables, with their dropout, averaging and beam."""
+    """Returns the model size of the published tables, with their averaging and beam.
+
+    The norm before the sub-layers learns several times as fast at this size, and a smaller vocabulary
+    leaves less to learn; both were chosen on validation.
+    """
     config = wmt14_base.get_config()
-    config.model.update(d_model=128, d_ff=256, num_heads=4, num_layers=4, dropout_rate=0.3)
-    config.data.update(corpus="parallel_text", dir="multi30k_tok", vocab_size=10_000)
+    config.model.update(d_model=128, d_ff=256, num_heads=4, num_layers=4, dropout_rate=0.2)
+    config.model.update(norm_placement="pre")
+    config.data.update(corpus="parallel_text", dir="multi30k_tok", vocab_size=5_000)
     config.data.update(packed_length=64, bucket_lengths=(12, 16, 20, 24, 32, 64))
     config.train.update(num_steps=16_000, tokens_per_batch=2_048, warmup_steps=1_000)
     config.train.update(evaluate_every=1_000, save_every=250)
