@@ -51,6 +51,7 @@ def finish(
             run.state.params,
             save_every=config.train.save_every,
         )
+        digest = run.checkpoints.digest(steps[-1])
     show(0, len(pairs))
     member.progress.say(
         f"{member.name}: scoring {split} ({len(pairs):,} pairs) with "
@@ -71,7 +72,7 @@ def finish(
         "target_tokens_per_second": run.target_tokens / train_seconds["training"],
         "skipped_updates": run.skipped_updates,
         "num_params": num_params(params),
-        "checkpoint": run.checkpoints.digest(steps[-1]),
+        "checkpoint": digest,
         "commit": run.record["commit"],
     }
     # The results come last: where they are, the run is finished.
