@@ -29,6 +29,10 @@ def get_config() -> ConfigDict:
             "norm_placement": "post",  # pre; 3.1
             "activation": "relu",  # gelu, swiglu; 3.3
             "tied_embeddings": "all",  # target (source apart), none; 3.4
+            # How it is computed; the parameters are the same.
+            "dtype": "float32",  # bfloat16: activations and products, on accelerators
+            "remat": False,  # compute a layer's activations again rather than keep them
+            "scan_layers": False,  # one program for all layers: compiles faster
         }
     )
     config.data = ConfigDict(
@@ -79,6 +83,14 @@ def get_config() -> ConfigDict:
             "test_split": "test",
             "average_checkpoints": 5,  # 6.1
             "tokenizer": "moses",  # of the paper's BLEU; none: the text is tokenised already
+        }
+    )
+    config.mesh = ConfigDict(
+        {
+            "data": 0,  # 0: pmap over all devices; else a mesh, -1: of as many as are left
+            "fsdp": 1,  # devices that parameters and optimizer are spread over
+            "tensor": 1,  # ... that heads, hidden features and the vocabulary are spread over
+            "tokens_per_device": 0,  # at once, padded, a side; 0: all. More: gradients add up
         }
     )
     return config

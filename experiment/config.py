@@ -41,6 +41,10 @@ class ModelConfig:
     norm_placement: str = "post"
     activation: str = "relu"
     tied_embeddings: str = "all"
+    # How it is computed; the parameters are the same, and of float32.
+    dtype: str = "float32"  # or "bfloat16": of activations and products; softmax, norms, loss stay
+    remat: bool = False  # a layer's activations are computed again rather than kept
+    scan_layers: bool = False  # one program for all layers of a stack: compiles faster
 
     def transformer(self, vocab_size: int) -> TransformerConfig:
         """Returns the model's own configuration for a vocabulary of `vocab_size` pieces."""
@@ -116,6 +120,18 @@ class EvaluationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """How the devices share a step. What is computed is the same, whatever stands here."""
+
+    data: int = 0  # 0: pmap over all devices; else a mesh, -1: of as many as the others leave
+    fsdp: int = 1  # devices over which parameters and optimizer are spread, beside the rows
+    tensor: int = 1  # devices over which heads, hidden features and the vocabulary are spread
+    # More padded tokens a side than so many go through a device one part after another, and
+    # their gradients are added up; 0: all at once.
+    tokens_per_device: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
     """A whole run."""
 
@@ -125,10 +141,12 @@ class ExperimentConfig:
     train: TrainConfig
     decode: DecodeConfig
     evaluation: EvaluationConfig
+    mesh: MeshConfig = MeshConfig()
 
     def __post_init__(self) -> None:
         _require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
         _check_data(self.data)
+        _check_mesh(self.mesh)
         self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
         may_be_zero = ("label_smoothing", "keep_every", "keep_best", "max_skipped_in_a_row")
         _check_positive("train", self.train, except_for=may_be_zero)
@@ -314,6 +332,26 @@ def _check_retention(train: TrainConfig) -> None:
         not train.keep_best or train.evaluate_every % train.save_every == 0,
         f"train.evaluate_every={train.evaluate_every} must be a multiple of train.save_every="
         f"{train.save_every}, as train.keep_best={train.keep_best}: what is scored must be saved.",
+    )
+
+
+def _check_mesh(mesh: MeshConfig) -> None:
+    _require(
+        mesh.data >= -1,
+        f"mesh.data={mesh.data} must be a number of devices, -1 for all that are "
+        "left, or 0 for pmap.",
+    )
+    for name in ("fsdp", "tensor"):
+        value = getattr(mesh, name)
+        _require(value >= 1, f"mesh.{name}={value} must be at least 1.")
+        _require(
+            value == 1 or mesh.data != 0,
+            f"mesh.{name}={value} needs a mesh, and mesh.data=0 is pmap. Use "
+            "--config.mesh.data=-1.",
+        )
+    _require(
+        mesh.tokens_per_device >= 0,
+        f"mesh.tokens_per_device={mesh.tokens_per_device} must be at least 0.",
     )
 
 

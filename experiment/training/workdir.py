@@ -11,6 +11,9 @@ from experiment.data import write_file
 
 # What may change between two starts of a run: nothing computed so far depends on it.
 CHANGEABLE = (
+    "mesh.",
+    "model.remat",
+    "model.scan_layers",
     "data.dir",
     "train.num_steps",
     "train.log_every",

@@ -9,6 +9,7 @@ CHOICES = {
     "norm_placement": ("post", "pre"),
     "activation": ("relu", "gelu", "swiglu"),
     "tied_embeddings": ("all", "target", "none"),
+    "dtype": ("float32", "bfloat16"),
 }
 SIZES = ("vocab_size", "d_model", "d_ff", "num_heads", "num_layers", "d_k", "d_v", "max_positions")
 RATES = ("dropout_rate", "attention_dropout_rate", "activation_dropout_rate")
@@ -21,6 +22,11 @@ class TransformerConfig:
     `d_k` and `d_v` are the widths of one head's keys and values. Left at None they are
     `d_model / num_heads`, as everywhere in the paper but in rows B of table 3. `max_positions` is
     the length of the tables of learned positions; the other schemes have no end.
+
+    `dtype` is that of activations and products; parameters are float32, and so are softmax, norms
+    and logits. With `remat` a layer's activations are computed again in the backward pass instead
+    of being kept. With `scan_layers` a stack is one layer in a loop: the program is smaller, the
+    parameters lie and are named as without.
 
     Raises:
       ValueError: if a size is not positive, a rate not in [0, 1), a variant unknown, or `d_model`
@@ -43,6 +49,9 @@ class TransformerConfig:
     norm_placement: str = "post"
     activation: str = "relu"
     tied_embeddings: str = "all"
+    dtype: str = "float32"
+    remat: bool = False
+    scan_layers: bool = False
 
     def __post_init__(self) -> None:
         for name in SIZES:
