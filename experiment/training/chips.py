@@ -1,6 +1,12 @@
 """What one device can do at most, by what JAX calls it; from its maker's data sheets.
 
-A device is what `jax.devices()` lists: a whole chip, or one of two cores on TPU v2 and v3.
+A device is what `jax.devices()` lists: a whole chip, or one of two cores on TPU v2 and v3, to which
+half of the chip is counted here.
+
+TPUs: https://docs.cloud.google.com/tpu/docs/v5e and its siblings. They give the interconnect in
+bits, or in bytes of both directions together. That of v2 and v3 is from Jouppi et al. 2020, "A
+domain-specific supercomputer for training deep neural networks": 496 and 656 Gbit a second, a link
+and direction.
 """
 
 from typing import NamedTuple
@@ -17,15 +23,16 @@ class Chip(NamedTuple):
     bandwidth: float  # bytes a second, from and to that memory
     # Bytes a second to the devices of the same slice, all links together, one way; TPUs only.
     interconnect: float | None = None
+    links: int = 0  # so many, to neighbours: 4 in a plane, 6 in space; TPUs only
 
 
 TPUS = {
-    "TPU v2": Chip("TPU v2", 22.5e12, 8 * GIB, 350e9, 31e9),
-    "TPU v3": Chip("TPU v3", 61.5e12, 16 * GIB, 450e9, 41e9),
-    "TPU v4": Chip("TPU v4", 275e12, 32 * GIB, 1_228e9, 300e9),
-    "TPU v5 lite": Chip("TPU v5e", 197e12, 16 * GIB, 819e9, 200e9),
-    "TPU v5": Chip("TPU v5p", 459e12, 95 * GIB, 2_765e9, 600e9),
-    "TPU v6 lite": Chip("TPU v6e", 918e12, 32 * GIB, 1_638e9, 448e9),
+    "TPU v2": Chip("TPU v2", 22.5e12, 8 * GIB, 350e9, 124e9, 4),
+    "TPU v3": Chip("TPU v3", 61.5e12, 16 * GIB, 450e9, 164e9, 4),
+    "TPU v4": Chip("TPU v4", 275e12, 32 * GIB, 1_200e9, 300e9, 6),
+    "TPU v5 lite": Chip("TPU v5e", 197e12, 16 * GIB, 819e9, 200e9, 4),
+    "TPU v5": Chip("TPU v5p", 459e12, 95 * GIB, 2_765e9, 600e9, 6),
+    "TPU v6 lite": Chip("TPU v6e", 918e12, 32 * GIB, 1_638e9, 400e9, 4),
 }
 # Found anywhere in the device's name, the first that is.
 GPUS = {
