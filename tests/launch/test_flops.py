@@ -1,0 +1,57 @@
+import jax
+import pytest
+
+from experiment import training
+from experiment.config_files import load_config
+from launch.flops import model_flops
+from launch.suggestion import changed
+from model.transformer import Transformer, one_sentence_a_row
+
+ROWS, LENGTH = 3, 7
+SMALL = {
+    "model.num_layers": 2,
+    "model.d_model": 20,
+    "model.num_heads": 5,
+    "model.d_ff": 24,
+    "model.d_k": 3,
+    "model.d_v": 6,
+    "data.vocab_size": 31,
+}
+
+
+def flops_of_products(jaxpr):
+    """Of every dot_general of a program, those of the programs inside it included."""
+    total = 0
+    for equation in jaxpr.eqns:
+        inner = [jaxpr for value in equation.params.values() for jaxpr in jaxprs(value)]
+        total += sum(flops_of_products(jaxpr) for jaxpr in inner)
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            left = equation.invars[0].aval.shape
+            depth = 1
+            for axis in contracted:
+                depth *= left[axis]
+            total += 2 * equation.outvars[0].aval.size * depth
+    return total
+
+
+def jaxprs(value):
+    if hasattr(value, "eqns"):
+        yield value
+    elif hasattr(value, "jaxpr"):
+        yield value.jaxpr
+
+
+@pytest.mark.parametrize("activation", ["relu", "swiglu"])
+def test_the_formula_counts_every_product_of_the_program(activation):
+    config = changed(load_config("configs/numbers.py"), {**SMALL, "model.activation": activation})
+    model = Transformer(config.model.transformer(config.data.vocab_size))
+    tokens = one_sentence_a_row(jax.numpy.ones((ROWS, LENGTH), "int32"))
+    params = jax.eval_shape(lambda: training.init_params(model, jax.random.key(0)))
+
+    def loss(params):
+        logits = model.apply({"params": params}, tokens, tokens, deterministic=True)
+        return logits.sum()
+
+    counted = flops_of_products(jax.make_jaxpr(jax.grad(loss))(params).jaxpr)
+    assert model_flops(config, ROWS, LENGTH) == counted
