@@ -31,6 +31,9 @@ _OF_THE_MACHINE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
 )
+_GOES_ON = (
+    ". What was saved before is whole; once this is mended, the same command goes on from there."
+)
 INTERRUPTED = 130
 
 
@@ -67,35 +70,28 @@ def user_errors() -> Iterator[None]:
 
     A disk that is full or broken is the machine's all the same.
     """
-    try:
-        with input_errors():
-            yield
-    except BrokenPipeError:
-        raise  # nobody's error; see `run`
-    except OSError as error:
-        fail(
-            _named(error), MachineFailed.exit_code if error.errno in _OF_THE_MACHINE else BAD_INPUT
-        )
+    with _file_errors(BAD_INPUT), input_errors():
+        yield
 
 
 @contextlib.contextmanager
 def machine_errors() -> Iterator[None]:
     """Inside, a file that cannot be used is the machine's failure: it could be, until now."""
+    with _file_errors(MachineFailed.exit_code, _GOES_ON), failures():
+        yield
+
+
+@contextlib.contextmanager
+def _file_errors(code: int, way_out: str = "") -> Iterator[None]:
+    """Inside, a file that cannot be used ends the command: with `code`, if the machine is sound."""
     try:
-        with failures():
-            yield
+        yield
     except BrokenPipeError:
-        raise
+        raise  # nobody's error; see `run`
     except OSError as error:
-        fail(
-            f"{_named(error)}. What was saved before is whole; once this is mended, the same "
-            "command goes on from there.",
-            MachineFailed.exit_code,
-        )
-
-
-def _named(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        of_machine = error.errno in _OF_THE_MACHINE
+        fail(f"{named}{way_out}", MachineFailed.exit_code if of_machine else code)
 
 
 def run(main: Callable[[list[str]], None]) -> NoReturn:

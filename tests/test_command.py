@@ -13,9 +13,9 @@ def ended(main):
     return ended.value.code
 
 
-def raising(error):
+def raising(error, errors=command.user_errors):
     def main(argv):
-        with command.user_errors():
+        with errors():
             raise error
 
     return main
@@ -40,6 +40,30 @@ def test_command_that_is_done_exits_with_0():
 def test_users_error_is_one_line_and_exit_code_2(error, said, capsys):
     assert ended(raising(error)) == 2
     assert capsys.readouterr() == ("", said)
+
+
+DISK_IS_FULL = OSError(errno.ENOSPC, "No space left on device", "/full/run")
+GOES_ON = (
+    "What was saved before is whole; once this is mended, the same command goes on from there."
+)
+
+
+def test_disk_that_is_full_is_no_users_error(capsys):
+    assert ended(raising(DISK_IS_FULL)) == 5
+    assert capsys.readouterr().err == "error: /full/run: No space left on device\n"
+
+
+@pytest.mark.parametrize("error", [DISK_IS_FULL, PermissionError(errno.EACCES, "No", "/run")])
+def test_any_files_error_is_the_machines_once_all_was_checked(error, capsys):
+    assert ended(raising(error, command.machine_errors)) == 5
+    said = f"error: {error.filename}: {error.strerror}. {GOES_ON}\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("errors", [command.user_errors, command.machine_errors])
+def test_reader_that_goes_away_is_left_to_the_command(errors):
+    with pytest.raises(BrokenPipeError), errors():
+        raise BrokenPipeError
 
 
 def test_fault_of_the_program_keeps_its_traceback():
