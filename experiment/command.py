@@ -15,6 +15,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
@@ -23,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+from experiment.config import DecodeConfig
 from experiment.errors import Failure, MachineFailed
 
 BAD_INPUT = 2
@@ -135,6 +137,23 @@ def add_checkpoints(arguments: argparse.ArgumentParser) -> None:
         "--average", type=int, help="checkpoints averaged (default: the run's config)"
     )
     which.add_argument("--step", type=int, help="take the checkpoint of this step alone")
+
+
+def add_decode(arguments: argparse.ArgumentParser) -> None:
+    """Adds `--beam_size` and `--length_penalty`, which change how a run decodes."""
+    arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
+    arguments.add_argument("--length_penalty", type=float, help="default: the run's config")
+
+
+def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeConfig:
+    """Returns a run's way to decode, changed by the flags of `add_decode`.
+
+    Raises:
+      ValueError: if one of them cannot be.
+    """
+    given = {name: getattr(flags, name) for name in ("beam_size", "length_penalty")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(decode, **changes)
 
 
 def add_cache_dir(arguments: argparse.ArgumentParser) -> None:
