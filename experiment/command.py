@@ -111,9 +111,16 @@ def run(main: Callable[[list[str]], None]) -> NoReturn:
     raise SystemExit(0)
 
 
+class _Parser(argparse.ArgumentParser):
+    """What it cannot read is told as any bad input is: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        fail(f"{message}. --help says what there is.", BAD_INPUT)
+
+
 def parser(doc: str) -> argparse.ArgumentParser:
     """Returns a parser whose `--help` teaches with the command's own docstring."""
-    return argparse.ArgumentParser(
+    return _Parser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
 

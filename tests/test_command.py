@@ -80,6 +80,24 @@ def test_exit_code_of_the_command_itself_is_kept():
     assert ended(raising(SystemExit(command.PREEMPTED))) == 42
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--beam_size=two"], "argument --beam_size: invalid int value: 'two'"),
+        (["--length_penalty=long"], "argument --length_penalty: invalid float value: 'long'"),
+        (["--beam=2"], "unrecognized arguments: --beam=2"),
+    ],
+)
+def test_flag_that_cannot_be_read_is_one_line_and_exit_code_2(argv, said, capsys):
+    arguments = command.parser("Decodes.")
+    command.add_decode(arguments)
+    assert ended(lambda _: arguments.parse_args(argv)) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"error: {said}. --help says what there is.\n",
+    )
+
+
 def test_flag_that_was_not_given_is_not_checked():
     command.check_positive(argparse.Namespace(beam_size=None, n_best=1), "beam_size", "n_best")
     with pytest.raises(ValueError, match=r"^--n_best=0 must be at least 1\.$"):
