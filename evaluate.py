@@ -35,7 +35,8 @@ def main(argv: list[str]) -> None:
             raise ValueError("--split and --source are two ways to say what to score. Give one.")
         if flags.output and not flags.output.absolute().parent.is_dir():
             raise ValueError(f"--output={flags.output} must lie in a folder that is there.")
-        run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        with progress.waiting("the checkpoints to be read"):
+            run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         decode = command.changed_decode(run.config.decode, flags)
         if flags.source:
             pairs = read_pairs(flags.source, flags.reference)
@@ -59,6 +60,7 @@ def main(argv: list[str]) -> None:
                 f"{len(baseline):,}, and there are {len(pairs):,} sentences."
             )
         training.use_compilation_cache(flags.cache_dir)
+    progress.wait_for(f"compiling, then scoring {len(pairs):,} pairs")
     scores, translations = run.evaluator(decode).score(
         jax.device_put(run.params),
         pairs,
@@ -70,7 +72,7 @@ def main(argv: list[str]) -> None:
     about: dict[str, Any] = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
     about |= {"beam_size": decode.beam_size, "length_penalty": decode.length_penalty}
     if baseline is not None:
-        progress.update("comparing with the baseline ...")
+        progress.wait_for("comparing with the baseline")
         references = [reference for _, reference in pairs]
         found = compare(translations, baseline, references, **runs.tokens(run.config))
         about["against"] = {"baseline": str(flags.baseline), **found}

@@ -37,7 +37,8 @@ def main(argv: list[str]) -> None:
         command.check_positive(flags, "average", "step", "beam_size", "n_best")
         if sys.stdin is None:
             raise ValueError("Standard input is closed; the lines to translate come from there.")
-        run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        with progress.waiting("the checkpoints to be read"):
+            run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         decode = command.changed_decode(run.config.decode, flags)
         check_n_best(decode, flags)
         training.use_compilation_cache(flags.cache_dir)
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
         converse(translator, params, flags)
         return
     lines, done = lines_of(sys.stdin.buffer, INPUT), 0
-    progress.update("compiling the search ...")
+    progress.wait_for("compiling the search")
     with command.user_errors():
         for chunk in translate_stream(translator, params, lines, INPUT, progress.say):
             for hypotheses in chunk:

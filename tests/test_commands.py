@@ -541,6 +541,20 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("script", [translate, evaluate])
+def test_reading_that_takes_long_is_said(script, tmp_path, monkeypatch, capsys):
+    def slow(path, **which):
+        time.sleep(0.5)
+        raise ValueError("It was enough.")
+
+    monkeypatch.setattr("experiment.training.progress.PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(runs, "load", slow)
+    with pytest.raises(SystemExit):
+        script.main([f"--workdir={tmp_path}"])
+    said = "waiting for the checkpoints to be read, 0s so far ...\nerror: It was enough.\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(
     ("script", "flags", "message"),
     [
