@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from experiment import training
 from experiment.config import ExperimentConfig
@@ -93,7 +94,7 @@ def compile_step(
     batch = placement.abstract_batch(shape.rows, shape.length)
     rng = placement.abstract_rng()
     loss_fn = training.loss_of(model, config.train.label_smoothing)
-    step = placement.compile_train_step(
+    step: Any = placement.compile_train_step(
         functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
     )
     started = time.monotonic()
@@ -136,7 +137,7 @@ def _bytes(tree: Any) -> int:
     """Returns the bytes that one chip holds of a tree of shapes with shardings."""
     total = 0
     for leaf in jax.tree.leaves(tree):
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.eval_shape(jax.random.key_data, leaf)
         shape = leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape
         size = leaf.dtype.itemsize

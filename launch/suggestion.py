@@ -123,7 +123,7 @@ def _at_least(config: ExperimentConfig, refused: Refused, changes: Changes) -> f
     """Returns the bytes that a change needs if it helps as much as it possibly can."""
     state = refused.state_bytes
     needed = refused.memory.needed if refused.memory else 0
-    activations = max(0, needed - state)
+    activations = max(0.0, needed - state)
     per_device = refused.shape.padded_rows * refused.shape.length / refused.shape.shards
     tokens = min(per_device, config.mesh.tokens_per_device or per_device)
     at_once = changes.get("mesh.tokens_per_device")
