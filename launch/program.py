@@ -22,7 +22,7 @@ class Memory(NamedTuple):
     parameters: int
     optimizer: int
     batch: int  # with the step's number and the random key
-    padding: int  # of all these, to the tiles that a chip stores
+    padding: int  # of all these to the tiles of a chip; less than 0 if the step leaves one unused
     temporary: int  # activations, gradients and what the compiler keeps between operations
     results: int  # that do not take the place of the state that came in
     code: int

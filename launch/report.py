@@ -173,6 +173,8 @@ def _speed(found: dict[str, Any]) -> Iterator[str]:
     seconds = found["seconds"]
     memory = f"{seconds['memory'] * 1e3:.2f} to {seconds['memory_at_most'] * 1e3:.2f}"
     slow, fast = found["tokens_per_second"]
+    if any(found["loops"].values()):
+        memory += ", of loops one round"
     yield from [
         *("", "Time of a step at the chip's peaks, ms"),
         f"  {'products (bfloat16)':34}{seconds['compute'] * 1e3:.2f}",

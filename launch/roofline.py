@@ -27,7 +27,8 @@ class Times(NamedTuple):
 
     compute: float
     memory: float  # at least: all arguments read and all results written, once
-    memory_at_most: float  # with every operand and result of every operation
+    # With every operand and result of every operation; what is in loops is counted for one round.
+    memory_at_most: float
     network: float
 
     @property
@@ -63,18 +64,9 @@ def times(step: Step, chip: Chip, chips: Slice) -> Times:
     return Times(
         compute=flops_of_chip(step, devices) / chip.flops,
         memory=least / chip.bandwidth,
-        memory_at_most=max(least, step.traffic * _loop_factor(step, devices)) / chip.bandwidth,
+        memory_at_most=max(least, step.traffic) / chip.bandwidth,
         network=_seconds_to_send(step.network.collectives, chip, chips.shape),
     )
-
-
-def _loop_factor(step: Step, devices: int) -> float:
-    """How much more often things happen than the compiler counts them, where there are loops.
-
-    Known for products only, and taken for everything.
-    """
-    has_loops = bool(step.network.loops or step.network.open_loops)
-    return flops_of_chip(step, devices) / step.flops if has_loops and step.flops else 1.0
 
 
 def _seconds_to_send(
