@@ -12,6 +12,7 @@ from experiment.data import Batch
 from experiment.errors import MachineFailed
 from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
+from experiment.training.processes import SECONDS_TO_PREPARE, Processes
 from experiment.training.progress import duration
 from experiment.training.stacking import stacked, unstacked
 from experiment.training.state import TrainState, num_params
@@ -37,10 +38,12 @@ class Loop:
         config: TrainConfig,
         members: Sequence[Member],
         stop: StopRequest,
+        processes: Processes | None = None,
     ) -> None:
         """`step_fn` is compiled by `placement` for so many members; all of them are at one step."""
         self.config, self.members, self.progress = config, list(members), members[0].progress
         self._step_fn, self._placement, self.stop = step_fn, placement, stop
+        self._processes = processes or Processes()
         self._rng = placement.place_rng(stacked([member.rng for member in members]))
         self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
@@ -167,7 +170,7 @@ class Loop:
         self._fetch_metrics()
         params = self._unstacked(self._placement.fetch(self._state.params))
         for member, own in zip(self.members, params, strict=True):
-            if member.is_scored():
+            if member.is_scored() or not self._processes.is_first:
                 continue
             self.progress.update(f"step {self.step:,}: {self._called(member)}evaluating ...")
             with self._phase("evaluating"):
@@ -179,6 +182,7 @@ class Loop:
             self.progress.say(
                 f"step {self.step:,}  {seconds}  {self._called(member)}validation: {shown}"
             )
+        self._processes.wait(f"the scores of step {self.step:,}", SECONDS_TO_PREPARE)
 
     def _save(self) -> None:
         self._fetch_metrics()
@@ -187,6 +191,7 @@ class Loop:
             states = self._unstacked(self._placement.fetch(self._state))
             for member, state in zip(self.members, states, strict=True):
                 member.save(state)
+        self._processes.wait(f"step {self.step:,} to be saved", SECONDS_TO_PREPARE)
 
     def _unstacked(self, tree: Any) -> list[Any]:
         return unstacked(tree, len(self.members))

@@ -69,7 +69,9 @@ def trained(runs, *, stop_after=None, step_fn=None):
     )
 
     def batches():
-        for step, batch in enumerate(batches_after(loop.step, runs, data), loop.step + 1):
+        for step, batch in enumerate(
+            batches_after(loop.step, runs, data, ONE_DEVICE), loop.step + 1
+        ):
             if step == stop_after:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
