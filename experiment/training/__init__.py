@@ -30,6 +30,7 @@ from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
+from experiment.training.throughput import RATES, TIMES
 from experiment.training.together import batches_after, grouped, open_members, train_in_turn
 from experiment.training.workdir import (
     Workdir,
@@ -56,6 +57,8 @@ __all__ = [
     "warmup_rsqrt",
     # Many of them.
     "Clock",
+    "RATES",
+    "TIMES",
     "Loop",
     "Member",
     "OpenRun",

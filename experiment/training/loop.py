@@ -10,6 +10,7 @@ import jax
 from experiment.config import TrainConfig
 from experiment.data import Batch
 from experiment.errors import MachineFailed
+from experiment.training.clock import DATA, in_words
 from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
 from experiment.training.progress import duration
@@ -45,6 +46,8 @@ class Loop:
         self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
         self._compiled: set[tuple[int, ...]] = set()
+        for member in members:
+            member.devices = placement.devices
 
     @property
     def step(self) -> int:
@@ -60,9 +63,17 @@ class Loop:
           MachineFailed: if a checkpoint cannot be written; those before are intact.
         """
         self.progress.say(self._headline())
+        for member in self.members:
+            member.run.clock.ready()
+        self._take_steps(batches)
+        for member in self.members:
+            member.run.clock.stop()
+        self.progress.say(in_words(self.members[0].run.clock.seconds()))
+
+    def _take_steps(self, batches: Iterable[Batch]) -> None:
         if self.step:
             self._evaluate_if_due()  # it may have been saved and stopped before its scoring
-        for batch in self.progress.while_waiting("the next batch", batches):
+        for batch in self.progress.while_waiting("the next batch", self._timed(batches)):
             self._update(batch)
             self.stop.look(self.step)
             if self._is_due(self.config.log_every):
@@ -76,8 +87,16 @@ class Loop:
                 f"The batches ended after step {self.step:,} of {self.config.num_steps:,}. The "
                 "same command goes on from the newest checkpoint."
             )
-        for member in self.members:
-            member.run.clock.stop()
+
+    def _timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yields `batches`; what the next one takes to come is counted as waiting for data."""
+        iterator = iter(batches)
+        while True:
+            with self._phase(DATA):
+                batch = next(iterator, None)
+            if batch is None:
+                return
+            yield batch
 
     def _is_due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.config.num_steps
@@ -100,7 +119,8 @@ class Loop:
 
     def _wait_for_checkpoints(self) -> None:
         for member in self.members:
-            with self.progress.waiting(f"the checkpoint of step {self.step:,}"):
+            waiting = self.progress.waiting(f"the checkpoint of step {self.step:,}")
+            with self._phase("saving"), waiting:
                 member.run.checkpoints.wait()
 
     def _update(self, batch: Batch) -> None:
@@ -113,7 +133,6 @@ class Loop:
             self.progress.wait_for(f"compiling the step for batches of {rows} x {length} tokens")
             with self._phase("compiling"):
                 self._state, metrics = self._step_fn(self._state, placed, self._rng)
-                jax.block_until_ready(metrics)
             self._compiled.add(batch.source.shape)
         self._unfetched.append(metrics)
         for member in self.members:
@@ -154,12 +173,12 @@ class Loop:
             if (found := [line[name] for line in lines if name in line])
         )
         clock = self.members[0].run.clock.seconds()
-        left = (
-            (clock["total"] - clock["compiling"]) / self.step * (self.config.num_steps - self.step)
-        )
+        steady = clock["total"] - clock["compiling"] - clock["starting"]
+        left = steady / self.step * (self.config.num_steps - self.step)
+        mfu = sum(line.get("mfu", 0.0) for line in lines)
         self.progress.update(
             f"step {self.step:,}/{self.config.num_steps:,}  {means}  "
-            f"{rate:,.0f} target tokens/s  "
+            f"{rate:,.0f} target tokens/s  {f'{mfu:.0%} MFU  ' if mfu else ''}"
             f"{duration(clock['total'])} gone, {duration(left)} left"
         )
 
