@@ -5,9 +5,8 @@
     python train.py --config.model.num_heads=2 --workdir=runs/two_heads    any setting is a flag
     python train.py --seeds=3 --workdir=runs/three         three runs, together if they are small
 
-A workdir holds config.json (every setting), vocabulary.model, checkpoints/, metrics.jsonl,
-tensorboard/ and, once the run is finished, translations.txt and results.json. Ctrl-C saves and
-stops (exit code 42).
+A workdir holds config.json, vocabulary.model, checkpoints/, metrics.jsonl, tensorboard/ and, at the
+end, translations.txt and results.json. Ctrl-C saves and stops (exit code 42).
 """
 
 import contextlib
@@ -34,23 +33,22 @@ def main(argv: list[str]) -> None:
     arguments.add_argument("--config", default=str(default), help=config_help)
     arguments.add_argument("--workdir", type=pathlib.Path, help="default: runs/NAME_OF_CONFIG")
     arguments.add_argument("--seeds", type=int, default=1, help="so many, from config.seed on")
-    arguments.add_argument(
-        "--finetune_from", type=pathlib.Path, help="start anew, with the parameters of this run"
-    )
+    arguments.add_argument("--finetune_from", type=pathlib.Path, help="start with its parameters")
+    arguments.add_argument("--profile", metavar="FROM:TO", help="trace the steps after FROM, to TO")
     command.add_cache_dir(arguments)
     flags, overrides = arguments.parse_known_args(argv)
     progress, cache_dir = training.Progress(), flags.cache_dir.expanduser()
     with command.user_errors():
         command.check_positive(flags, "seeds")
         config = load_config(flags.config, overrides)
+        profile = training.profile_of(flags.profile, config.train.num_steps)
         folder = flags.workdir or training.default_workdir(flags.config)
         runs = training.runs_of(folder, config, flags.seeds)
         results = {run.name: found for run in runs if (found := run.results())}
         left = [run for run in runs if run.name not in results]
         origin = training.origin_of(runs, flags.finetune_from, progress.say)
-        for run in runs:
-            if run.name in results:
-                progress.say(f"{run.workdir.path} is finished{'.' if left else ':'}")
+        for run in (run for run in runs if run.name in results):
+            progress.say(f"{run.workdir.path} is finished{'.' if left else ':'}")
         if left:
             known = training.known_vocabulary(runs, origin)
             data = prepare_training_data(config, cache_dir, progress.say, vocabulary=known)
@@ -60,7 +58,7 @@ def main(argv: list[str]) -> None:
     if left:
         with command.machine_errors(), training.locked_all(left, progress.say):
             training.check_nothing_changed(left, origin)
-            results |= train(runs, data, placement, progress, origin)
+            results |= train(runs, data, placement, progress, origin, profile)
     in_order = {run.name: results[run.name] for run in runs}
     print(json.dumps(in_order if flags.seeds > 1 else results[runs[0].name], indent=2))
 
@@ -71,6 +69,7 @@ def train(
     placement: training.Placement,
     progress: training.Progress,
     origin: training.Origin | None,
+    profile: training.Profile | None,
 ) -> dict[str, Any]:
     """Trains to the end; leaves the scores of the test split in each workdir, and returns them."""
     config = runs[0].config  # that of all, except for the seed
@@ -103,6 +102,7 @@ def train(
                 config=config.train,
                 members=members,
                 stop=stop,
+                profile=profile,
             )
             loop.run_to_end(training.batches_after(loop.step, group, ordered))
             pairs = data.corpus.pairs(config.evaluation.test_split)[:]

@@ -209,6 +209,12 @@ def test_a_run_and_several_seeds_do_not_share_a_folder(
     assert said.startswith(f"{place / 'seeds'} holds runs of several seeds (seed_0, seed_1).")
 
 
+def test_steps_to_trace_that_are_none_are_refused(tmp_path, capsys):
+    said = refusal(capsys, train, ["--profile=7:5", f"--workdir={tmp_path / 'run'}"])
+    assert said.startswith("--profile=7:5 must be FROM:TO, two whole numbers of which the first")
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_seeds_are_refused(tmp_path, capsys):
     said = refusal(capsys, train, ["--seeds=0", f"--workdir={tmp_path / 'run'}"])
     assert said == "--seeds=0 must be at least 1."

@@ -21,6 +21,7 @@ from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
 from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
 from experiment.training.parallel import Placement
+from experiment.training.profile import Profile, profile_of
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
 from experiment.training.seeds import PlannedRun, runs_of
@@ -63,6 +64,8 @@ __all__ = [
     "Member",
     "OpenRun",
     "Placement",
+    "Profile",
+    "profile_of",
     "finish",
     "check_nothing_changed",
     "known_vocabulary",

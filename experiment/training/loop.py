@@ -13,6 +13,7 @@ from experiment.errors import MachineFailed
 from experiment.training.clock import DATA, in_words
 from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
+from experiment.training.profile import Profile, Profiler
 from experiment.training.progress import duration
 from experiment.training.stacking import stacked, unstacked
 from experiment.training.state import TrainState, num_params
@@ -38,6 +39,7 @@ class Loop:
         config: TrainConfig,
         members: Sequence[Member],
         stop: StopRequest,
+        profile: Profile | None = None,
     ) -> None:
         """`step_fn` is compiled by `placement` for so many members; all of them are at one step."""
         self.config, self.members, self.progress = config, list(members), members[0].progress
@@ -46,6 +48,12 @@ class Loop:
         self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
         self._compiled: set[tuple[int, ...]] = set()
+        self._profiler = Profiler(
+            profile,
+            members[0].run.workdir.path / "profile",
+            say=self.progress.say,
+            wait=lambda: jax.block_until_ready(self._state),
+        )
         for member in members:
             member.devices = placement.devices
 
@@ -65,7 +73,8 @@ class Loop:
         self.progress.say(self._headline())
         for member in self.members:
             member.run.clock.ready()
-        self._take_steps(batches)
+        with self._profiler:
+            self._take_steps(batches)
         for member in self.members:
             member.run.clock.stop()
         self.progress.say(in_words(self.members[0].run.clock.seconds()))
@@ -74,7 +83,8 @@ class Loop:
         if self.step:
             self._evaluate_if_due()  # it may have been saved and stopped before its scoring
         for batch in self.progress.while_waiting("the next batch", self._timed(batches)):
-            self._update(batch)
+            with self._profiler.step(self.step + 1):
+                self._update(batch)
             self.stop.look(self.step)
             if self._is_due(self.config.log_every):
                 self._log()

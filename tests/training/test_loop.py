@@ -20,6 +20,7 @@ from experiment.training import (
     Member,
     Placement,
     Preempted,
+    Profile,
     Progress,
     StopRequest,
     TrainState,
@@ -56,7 +57,7 @@ def evaluate(params, *, progress):
     return {"score": float(sum(np.abs(leaf).sum(dtype=float) for leaf in jax.tree.leaves(params)))}
 
 
-def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate):
+def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate, profile=None):
     member = Member(run, jax.random.key(1), evaluate, Progress())
     stop = StopRequest(member.progress.say)
     return Loop(
@@ -65,6 +66,7 @@ def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=eval
         config=config.train,
         members=[member],
         stop=stop,
+        profile=profile,
     )
 
 
@@ -401,6 +403,19 @@ def test_rate_per_device_is_of_all_devices(tmp_path):
         (line, *_) = lines_of(run)
     rate = line["target_tokens_per_second"]
     assert line["target_tokens_per_second_per_device"] == pytest.approx(rate / 4)
+
+
+def test_trace_lies_in_the_workdir(tmp_path, capsys):
+    with opened(tmp_path, CONFIG, INIT) as run:
+        run_to_end(looped(run, profile=Profile(2, 4)), batches_of(run))
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
+    assert f"steps 3 to 4 are traced in {tmp_path / 'profile'}. " in capsys.readouterr().err
+
+
+def test_trace_is_written_when_the_run_is_stopped(tmp_path):
+    with opened(tmp_path, CONFIG, INIT) as run, pytest.raises(Preempted):
+        run_to_end(looped(run, profile=Profile(2, 9)), batches_of(run, stop_after=5))
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
 
 
 class Scorer:
