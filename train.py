@@ -8,9 +8,8 @@
 The same command on every host of a TPU slice or of a Slurm or MPI job trains on all their devices.
 Elsewhere --coordinator, --num_processes and --process_id say who is there.
 
-A workdir holds config.json (every setting), vocabulary.model, checkpoints/, metrics.jsonl,
-tensorboard/ and, once the run is finished, translations.txt and results.json. Ctrl-C saves and
-stops (exit code 42).
+A workdir holds config.json, vocabulary.model, checkpoints/, metrics.jsonl, tensorboard/ and, at the
+end, translations.txt and results.json. Ctrl-C saves and stops (exit code 42).
 """
 
 import argparse
@@ -38,9 +37,8 @@ def main(argv: list[str]) -> None:
     arguments.add_argument("--config", default=str(default), help=config_help)
     arguments.add_argument("--workdir", type=pathlib.Path, help="default: runs/NAME_OF_CONFIG")
     arguments.add_argument("--seeds", type=int, default=1, help="so many, from config.seed on")
-    arguments.add_argument(
-        "--finetune_from", type=pathlib.Path, help="start anew, with the parameters of this run"
-    )
+    arguments.add_argument("--finetune_from", type=pathlib.Path, help="start with its parameters")
+    arguments.add_argument("--profile", metavar="FROM:TO", help="trace the steps after FROM, to TO")
     command.add_cache_dir(arguments)
     command.add_processes(arguments)
     flags, overrides = arguments.parse_known_args(argv)
@@ -48,19 +46,21 @@ def main(argv: list[str]) -> None:
     with command.user_errors():
         command.check_positive(flags, "seeds")
         config = load_config(flags.config, overrides)
+        profile = training.profile_of(flags.profile, config.train.num_steps)
         found = (flags.coordinator, flags.num_processes, flags.process_id)
         processes = training.connect(*found, progress)
     with processes:
-        results = run(flags, config, processes, progress if processes.is_first else progress.mute())
+        told = progress if processes.is_first else progress.mute()
+        results = run(flags, config, profile, processes, told)
         if processes.is_first:
-            print(
-                json.dumps(results if flags.seeds > 1 else next(iter(results.values())), indent=2)
-            )
+            shown = results if flags.seeds > 1 else next(iter(results.values()))
+            print(json.dumps(shown, indent=2))
 
 
 def run(
     flags: argparse.Namespace,
     config: ExperimentConfig,
+    profile: training.Profile | None,
     processes: training.Processes,
     progress: training.Progress,
 ) -> dict[str, Any]:
@@ -82,11 +82,13 @@ def run(
         training.use_compilation_cache(cache_dir)
         placement = training.place(config, jax.devices())
     with command.machine_errors(), contextlib.ExitStack() as closing:
-        locks = training.locked_all(begun.left, progress.say)
-        processes.from_first("the workdir to be locked", lambda: closing.enter_context(locks))
-        if processes.is_first:
+
+        def lock() -> None:
+            closing.enter_context(training.locked_all(begun.left, progress.say))
             training.check_nothing_changed(begun.left, begun.origin)
-        trained = trainer(begun, data, placement, processes, progress).train()
+
+        processes.from_first("the workdir to be locked", lock)
+        trained = trainer(begun, data, placement, processes, progress, profile).train()
     by_name = begun.results | trained
     return {each.name: by_name[each.name] for each in begun.runs}
 
@@ -97,6 +99,7 @@ def trainer(
     placement: training.Placement,
     processes: training.Processes,
     progress: training.Progress,
+    profile: training.Profile | None,
 ) -> training.Trainer:
     """Returns what trains the runs; here the rooms meet."""
     config = begun.runs[0].config  # that of all, except for the seed
@@ -113,6 +116,7 @@ def trainer(
         processes=processes,
         progress=progress,
         origin=begun.origin,
+        profile=profile,
         input_errors=command.input_errors,
     )
 

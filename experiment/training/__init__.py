@@ -24,6 +24,7 @@ from experiment.training.optimizer import adam
 from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
 from experiment.training.parallel import Meshed, Placement, Pmapped, place
 from experiment.training.processes import Processes
+from experiment.training.profile import Profile, profile_of
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
 from experiment.training.seeds import PlannedRun, runs_of
@@ -33,6 +34,7 @@ from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
+from experiment.training.throughput import RATES, TIMES
 from experiment.training.together import batches_after, grouped, open_members, train_in_turn
 from experiment.training.trainer import Trainer
 from experiment.training.workdir import (
@@ -60,12 +62,16 @@ __all__ = [
     "warmup_rsqrt",
     # Many of them.
     "Clock",
+    "RATES",
+    "TIMES",
     "Loop",
     "Member",
     "OpenRun",
     "Meshed",
     "Placement",
     "Pmapped",
+    "Profile",
+    "profile_of",
     "finish",
     "check_nothing_changed",
     "known_vocabulary",

@@ -59,11 +59,13 @@ def connect(
             jax.distributed.initialize(**options)
         except ValueError as error:
             if coordinator is None and "coordinator_address" in str(error):
+                on_abort(None)
                 return alone
             raise
         except RuntimeError as error:
             raise MachineFailed(f"{apart} ({' '.join(str(error).split())[:200]})") from error
     if jax.process_count() == 1:
+        on_abort(None)
         return alone
     # The only place where JAX keeps its client; multihost_utils offers no wait with an end.
     from jax._src import distributed

@@ -79,7 +79,7 @@ def finish(
         "seconds": train_seconds,
         "trained_together": member.together,
         "target_tokens": run.target_tokens,
-        "target_tokens_per_second": run.target_tokens / train_seconds["training"],
+        **member.overall_rates(),
         "skipped_updates": run.skipped_updates,
         "num_params": num_params(params),
         "checkpoint": digest,

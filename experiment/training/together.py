@@ -19,6 +19,7 @@ from experiment.training.seeds import CommonStep, PlannedRun, has_common_step, n
 from experiment.training.stacking import stacked_batches
 from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState
+from model.transformer import TransformerConfig, training_flops
 
 # Tokens x d_model of all members up to which a CPU takes their steps faster together: then what
 # passes between two layers still lies in its cache. docs/measurements.md has the figures.
@@ -111,6 +112,9 @@ def open_members(
                 progress,
                 together=len(runs),
                 pairs_of=functools.partial(_pairs_of_batch, own),
+                flops_of=functools.partial(
+                    _flops_of_batch, own, run.config.model.transformer(own.vocabulary.size)
+                ),
             )
         )
     return members
@@ -149,6 +153,12 @@ def _opened(
 def _pairs_of_batch(data: TrainingData, step: int) -> Sequence[int]:
     """Returns which training pairs the update was made from that ended `step`."""
     return sorted(data.plan.rows(step - 1).examples.tolist())
+
+
+def _flops_of_batch(data: TrainingData, model: TransformerConfig, step: int) -> float:
+    """Returns the operations that the model needs for the update that ended `step`."""
+    lengths = data.train.lengths[data.plan.rows(step - 1).examples]
+    return float(training_flops(model, *lengths.T).sum())
 
 
 def batches_after(

@@ -16,6 +16,7 @@ from experiment.training.member import Member
 from experiment.training.origin import Origin
 from experiment.training.parallel import Placement
 from experiment.training.processes import Processes
+from experiment.training.profile import Profile
 from experiment.training.progress import Progress
 from experiment.training.seeds import PlannedRun
 from experiment.training.state import TrainState
@@ -36,6 +37,7 @@ class Trainer:
     processes: Processes
     progress: Progress
     origin: Origin | None = None
+    profile: Profile | None = None
     # Entered while runs are opened: a ValueError there is of what the user has, not of the program.
     input_errors: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
@@ -85,6 +87,7 @@ class Trainer:
                 members=members,
                 stop=stop,
                 processes=self.processes,
+                profile=self.profile,
             )
             loop.run_to_end(batches_after(loop.step, group, self.data, self.placement))
             return self.processes.from_first(

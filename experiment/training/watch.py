@@ -123,13 +123,16 @@ def _answers(address: str) -> bool:
 _HANDLERS: list[Any] = []  # C calls them, and does not keep them
 
 
-def on_abort(handle: Callable[[], None]) -> None:
-    """Calls `handle` when C code aborts the process, in the thread that does.
+def on_abort(handle: Callable[[], None] | None) -> None:
+    """Calls `handle` when C code aborts the process, in the thread that does; None: as before.
 
     Python's own signal handlers would only be called later, and there is no later.
     """
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: handle())
-    _HANDLERS.append(handler)
     libc = ctypes.CDLL(None)
     libc.signal.restype = ctypes.c_void_p
+    if handle is None:
+        libc.signal(int(signal.SIGABRT), None)  # SIG_DFL
+        return
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: handle())
+    _HANDLERS.append(handler)
     libc.signal(int(signal.SIGABRT), handler)
