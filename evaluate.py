@@ -11,7 +11,6 @@ ends of sentences included. --baseline says how likely chance alone makes such a
 """
 
 import argparse
-import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -36,10 +35,9 @@ def main(argv: list[str]) -> None:
             raise ValueError("--split and --source are two ways to say what to score. Give one.")
         if flags.output and not flags.output.absolute().parent.is_dir():
             raise ValueError(f"--output={flags.output} must lie in a folder that is there.")
-        run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
-        decode = run.config.decode
-        if flags.beam_size is not None:
-            decode = dataclasses.replace(decode, beam_size=flags.beam_size)
+        with progress.waiting("the checkpoints to be read"):
+            run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        decode = command.changed_decode(run.config.decode, flags)
         if flags.source:
             pairs = read_pairs(flags.source, flags.reference)
             of_what = {"source": str(flags.source), "reference": str(flags.reference)}
@@ -62,6 +60,7 @@ def main(argv: list[str]) -> None:
                 f"{len(baseline):,}, and there are {len(pairs):,} sentences."
             )
         training.use_compilation_cache(flags.cache_dir)
+    progress.wait_for(f"compiling, then scoring {len(pairs):,} pairs")
     scores, translations = run.evaluator(decode).score(
         jax.device_put(run.params),
         pairs,
@@ -71,9 +70,9 @@ def main(argv: list[str]) -> None:
         with command.user_errors():
             training.write_lines(flags.output, translations)
     about: dict[str, Any] = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
-    about["beam_size"] = decode.beam_size
+    about |= {"beam_size": decode.beam_size, "length_penalty": decode.length_penalty}
     if baseline is not None:
-        progress.update("comparing with the baseline ...")
+        progress.wait_for("comparing with the baseline")
         references = [reference for _, reference in pairs]
         found = compare(translations, baseline, references, **runs.tokens(run.config))
         about["against"] = {"baseline": str(flags.baseline), **found}
@@ -88,7 +87,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument("--split", help="of the run's corpus (default: its test split)")
     arguments.add_argument("--source", type=pathlib.Path, help="a file, one sentence a line")
     arguments.add_argument("--reference", type=pathlib.Path, help="its translation, line by line")
-    arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
+    command.add_decode(arguments)
     command.add_checkpoints(arguments)
     arguments.add_argument("--output", type=pathlib.Path, help="a file for the translations")
     arguments.add_argument("--baseline", type=pathlib.Path, help="other translations to compare")

@@ -55,8 +55,7 @@ def main(argv: list[str]) -> None:
             known = training.known_vocabulary(runs, origin)
             data = prepare_training_data(config, cache_dir, progress.say, vocabulary=known)
             training.use_compilation_cache(cache_dir)
-            placement = training.Placement(jax.local_devices())
-            placement.check_rows(config.train.tokens_per_batch // config.longest_row)
+            placement = training.place(config, jax.local_devices())
     if left:
         with command.machine_errors(), training.locked_all(left, progress.say):
             training.check_nothing_changed(left, origin)
@@ -104,7 +103,7 @@ def train(
                 members=members,
                 stop=stop,
             )
-            loop.run_to_end(training.batches_after(loop.step, group, ordered))
+            loop.run_to_end(training.batches_after(loop.step, group, ordered, placement))
             pairs = data.corpus.pairs(config.evaluation.test_split)[:]
             return {
                 member.name: training.finish(member, evaluator, pairs, config, stop)

@@ -12,7 +12,6 @@ the log probability divided by the length penalty, and a tab.
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import io
 import pathlib
@@ -38,8 +37,10 @@ def main(argv: list[str]) -> None:
         command.check_positive(flags, "average", "step", "beam_size", "n_best")
         if sys.stdin is None:
             raise ValueError("Standard input is closed; the lines to translate come from there.")
-        run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
-        decode = changed_decode(run.config.decode, flags)
+        with progress.waiting("the checkpoints to be read"):
+            run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        decode = command.changed_decode(run.config.decode, flags)
+        check_n_best(decode, flags)
         training.use_compilation_cache(flags.cache_dir)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale, as the input is read
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> None:
         converse(translator, params, flags)
         return
     lines, done = lines_of(sys.stdin.buffer, INPUT), 0
-    progress.update("compiling the search ...")
+    progress.wait_for("compiling the search")
     with command.user_errors():
         for chunk in translate_stream(translator, params, lines, INPUT, progress.say):
             for hypotheses in chunk:
@@ -63,8 +64,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
     arguments.add_argument("--workdir", type=pathlib.Path, required=True, help="a trained run")
-    arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
-    arguments.add_argument("--length_penalty", type=float, help="default: the run's config")
+    command.add_decode(arguments)
     arguments.add_argument("--n_best", type=int, default=1, help="translations a line")
     arguments.add_argument("--scores", action="store_true", help="score and tab before each")
     command.add_checkpoints(arguments)
@@ -72,24 +72,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments.parse_args(argv)
 
 
-def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeConfig:
-    """Returns the run's way to decode with the flags' changes.
+def check_n_best(decode: DecodeConfig, flags: argparse.Namespace) -> None:
+    """Refuses to ask a search for more translations than it holds.
 
     Raises:
-      ValueError: if they do not fit together.
+      ValueError: if the beam is less than `--n_best`.
     """
-    changes: dict[str, Any] = {
-        name: getattr(flags, name)
-        for name in ("beam_size", "length_penalty")
-        if getattr(flags, name) is not None
-    }
-    decode = dataclasses.replace(decode, **changes)
     if flags.n_best > decode.beam_size:
         raise ValueError(
             f"--n_best={flags.n_best} cannot be more than the beam of {decode.beam_size}. "
             f"Use --beam_size={flags.n_best}."
         )
-    return decode
 
 
 def show(hypotheses: list[Translation], flags: argparse.Namespace) -> None:

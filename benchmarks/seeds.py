@@ -63,7 +63,7 @@ class Way:
 
     def __init__(self, config: ExperimentConfig, data: TrainingData) -> None:
         self._config, self._data = config, data
-        self._placement = training.Placement(jax.local_devices()[:1])
+        self._placement = training.Pmapped(jax.local_devices()[:1])
         model = Transformer(config.model.transformer(data.vocabulary.size))
         optimizer = training.adam(config)
         self._init = jax.jit(functools.partial(training.init_state, model, optimizer))

@@ -15,6 +15,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import errno
 import logging
 import os
@@ -23,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+from experiment.config import DecodeConfig
 from experiment.errors import Failure, MachineFailed
 
 BAD_INPUT = 2
@@ -30,6 +32,9 @@ PREEMPTED = 42
 _OF_THE_MACHINE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
+_GOES_ON = (
+    ". What was saved before is whole; once this is mended, the same command goes on from there."
 )
 INTERRUPTED = 130
 
@@ -67,35 +72,28 @@ def user_errors() -> Iterator[None]:
 
     A disk that is full or broken is the machine's all the same.
     """
-    try:
-        with input_errors():
-            yield
-    except BrokenPipeError:
-        raise  # nobody's error; see `run`
-    except OSError as error:
-        fail(
-            _named(error), MachineFailed.exit_code if error.errno in _OF_THE_MACHINE else BAD_INPUT
-        )
+    with _file_errors(BAD_INPUT), input_errors():
+        yield
 
 
 @contextlib.contextmanager
 def machine_errors() -> Iterator[None]:
     """Inside, a file that cannot be used is the machine's failure: it could be, until now."""
+    with _file_errors(MachineFailed.exit_code, _GOES_ON), failures():
+        yield
+
+
+@contextlib.contextmanager
+def _file_errors(code: int, way_out: str = "") -> Iterator[None]:
+    """Inside, a file that cannot be used ends the command: with `code`, if the machine is sound."""
     try:
-        with failures():
-            yield
+        yield
     except BrokenPipeError:
-        raise
+        raise  # nobody's error; see `run`
     except OSError as error:
-        fail(
-            f"{_named(error)}. What was saved before is whole; once this is mended, the same "
-            "command goes on from there.",
-            MachineFailed.exit_code,
-        )
-
-
-def _named(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        of_machine = error.errno in _OF_THE_MACHINE
+        fail(f"{named}{way_out}", MachineFailed.exit_code if of_machine else code)
 
 
 def run(main: Callable[[list[str]], None]) -> NoReturn:
@@ -113,9 +111,16 @@ def run(main: Callable[[list[str]], None]) -> NoReturn:
     raise SystemExit(0)
 
 
+class _Parser(argparse.ArgumentParser):
+    """What it cannot read is told as any bad input is: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        fail(f"{message}. --help says what there is.", BAD_INPUT)
+
+
 def parser(doc: str) -> argparse.ArgumentParser:
     """Returns a parser whose `--help` teaches with the command's own docstring."""
-    return argparse.ArgumentParser(
+    return _Parser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
 
@@ -139,6 +144,23 @@ def add_checkpoints(arguments: argparse.ArgumentParser) -> None:
         "--average", type=int, help="checkpoints averaged (default: the run's config)"
     )
     which.add_argument("--step", type=int, help="take the checkpoint of this step alone")
+
+
+def add_decode(arguments: argparse.ArgumentParser) -> None:
+    """Adds `--beam_size` and `--length_penalty`, which change how a run decodes."""
+    arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
+    arguments.add_argument("--length_penalty", type=float, help="default: the run's config")
+
+
+def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeConfig:
+    """Returns a run's way to decode, changed by the flags of `add_decode`.
+
+    Raises:
+      ValueError: if one of them cannot be.
+    """
+    given = {name: getattr(flags, name) for name in ("beam_size", "length_penalty")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(decode, **changes)
 
 
 def add_cache_dir(arguments: argparse.ArgumentParser) -> None:

@@ -5,20 +5,16 @@ a device is touched or a file is written.
 """
 
 import dataclasses
-import difflib
 import math
-import re
-import types
-import typing
-from collections.abc import Mapping
 from typing import Any
 
+from experiment.config_mapping import from_mapping as from_mapping  # had from here by all others
+from experiment.config_mapping import require
 from model.transformer.config import TransformerConfig
 
 BATCHINGS = ("bucketed", "packed")
 ON_ERROR = ("refuse", "skip")
 TOKENIZERS = ("moses", "none")
-MOST = 2**31 - 1  # steps, sizes and seeds are numbers of 32 bits on a device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +140,7 @@ class ExperimentConfig:
     mesh: MeshConfig = MeshConfig()
 
     def __post_init__(self) -> None:
-        _require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
+        require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
         _check_data(self.data)
         _check_mesh(self.mesh)
         self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
@@ -153,34 +149,34 @@ class ExperimentConfig:
         _check_retention(self.train)
         for name in ("adam_b1", "adam_b2"):
             value = getattr(self.train, name)
-            _require(value < 1, f"train.{name}={value} must be less than 1.")
-        _require(
+            require(value < 1, f"train.{name}={value} must be less than 1.")
+        require(
             0 <= self.train.label_smoothing < 1,
             f"train.label_smoothing={self.train.label_smoothing} must be in [0, 1).",
         )
-        _require(
+        require(
             self.train.tokens_per_batch >= self.longest_row,
             f"train.tokens_per_batch={self.train.tokens_per_batch} must hold a row of "
             f"{self.longest_row} tokens. Raise it, or lower data.{self._longest_row_setting}.",
         )
         translated = self.evaluation.validation_sentences
-        _require(
+        require(
             translated >= 0, f"evaluation.validation_sentences={translated} must be at least 0."
         )
-        _require(
+        require(
             self.evaluation.tokenizer in TOKENIZERS,
             f"evaluation.tokenizer={self.evaluation.tokenizer!r} must be one of "
             f"{', '.join(TOKENIZERS)}.",
         )
         longest = max(self.longest_row, self.data.bucket_lengths[-1])
-        _require(
+        require(
             self.model.positions != "learned" or longest <= self.model.max_positions,
             f"model.max_positions={self.model.max_positions} must reach the longest row of "
             f"{longest} tokens (data.packed_length, data.bucket_lengths), as positions are "
             "learned. Raise it.",
         )
         kept, averaged = self.train.keep_checkpoints, self.evaluation.average_checkpoints
-        _require(
+        require(
             1 <= averaged <= kept,
             f"evaluation.average_checkpoints={averaged} must be between 1 and "
             f"train.keep_checkpoints={kept}.",
@@ -201,110 +197,46 @@ class ExperimentConfig:
         return dataclasses.asdict(self)
 
 
-def from_mapping(kind: type[Any], mapping: Mapping[Any, Any], prefix: str = "") -> Any:
-    """Returns the dataclass `kind` with the values of `mapping`, nested alike.
-
-    A value may be missing only where `kind` has a default: a run from before there was such a
-    setting has it.
-
-    Raises:
-      ValueError: if a key is unknown or missing, or a value has the wrong type.
-    """
-    types_of = typing.get_type_hints(kind)
-    for key in mapping:
-        if key not in types_of:
-            shown = key if str(key).isidentifier() else _shown(key)
-            near = difflib.get_close_matches(str(key), types_of, 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{prefix}{shown} is not a setting.{hint}")
-    for field in dataclasses.fields(kind):
-        has_value = field.name in mapping or field.default is not dataclasses.MISSING
-        _require(has_value, f"{prefix}{field.name} is missing from the config.")
-    return kind(
-        **{
-            key: _typed(wanted, mapping[key], prefix + key)
-            for key, wanted in types_of.items()
-            if key in mapping
-        }
-    )
-
-
-def _typed(wanted: Any, value: Any, name: str) -> Any:
-    if dataclasses.is_dataclass(wanted):
-        _require(
-            isinstance(value, Mapping), f"{name}={_shown(value)} must be a section of settings."
-        )
-        return from_mapping(typing.cast(type, wanted), value, f"{name}.")
-    if typing.get_origin(wanted) is tuple:
-        _require(
-            isinstance(value, list | tuple) and all(type(item) is int for item in value),
-            f"{name}={_shown(value)} must be whole numbers, such as (16, 32).",
-        )
-        return tuple(_typed(int, item, name) for item in value)
-    if isinstance(wanted, types.UnionType):
-        return None if value is None else _typed(typing.get_args(wanted)[0], value, name)
-    kinds = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
-    fits = type(value) is wanted or (wanted is float and type(value) is int)
-    _require(fits, f"{name}={_shown(value)} must be {kinds[wanted]}.")
-    if type(value) is int:
-        _require(abs(value) <= MOST, f"{name}={_shown(value)} must be at most {MOST:,}.")
-    if type(value) is str:
-        _require(
-            not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value),
-            f"{name}={_shown(value)} must not hold control characters.",
-        )
-    return wanted(value)
-
-
-def _shown(value: Any) -> str:
-    """Returns `repr` in a line that can be read, whatever the value."""
-    try:
-        shown = repr(value)
-    except ValueError:  # of a whole number that is too long to write
-        return "(a very long number)"
-    return shown if len(shown) <= 200 else f"{shown[:200]}..."
-
-
 def _check_data(data: DataConfig) -> None:
-    _require(
+    require(
         data.batching in BATCHINGS,
         f"data.batching={data.batching!r} must be one of {', '.join(BATCHINGS)}.",
     )
-    _require(data.vocab_size > 0, f"data.vocab_size={data.vocab_size} must be greater than 0.")
+    require(data.vocab_size > 0, f"data.vocab_size={data.vocab_size} must be greater than 0.")
     lengths = data.bucket_lengths
-    _require(
+    require(
         bool(lengths) and list(lengths) == sorted(set(lengths)) and lengths[0] > 0,
         f"data.bucket_lengths={lengths} must be ascending lengths in tokens.",
     )
-    _require(data.packed_length > 0, f"data.packed_length={data.packed_length} must be positive.")
-    _require(
+    require(data.packed_length > 0, f"data.packed_length={data.packed_length} must be positive.")
+    require(
         0 <= data.bpe_dropout_rate < 1,
         f"data.bpe_dropout_rate={data.bpe_dropout_rate} must be in [0, 1).",
     )
-    _require(
+    require(
         data.on_error in ON_ERROR,
         f"data.on_error={data.on_error!r} must be one of {', '.join(ON_ERROR)}.",
     )
-    _require(
+    require(
         data.on_error == "refuse" or data.corpus == "parallel_text",
         f"data.on_error={data.on_error!r} must be 'refuse' where data.corpus is {data.corpus!r}: "
         "only the files of a parallel_text corpus are read line by line.",
     )
     samples = data.bpe_dropout_samples
-    _require(samples > 0, f"data.bpe_dropout_samples={samples} must be at least 1.")
-    _require(
+    require(samples > 0, f"data.bpe_dropout_samples={samples} must be at least 1.")
+    require(
         samples == 1 or data.bpe_dropout_rate > 0,
         f"data.bpe_dropout_samples={samples} must be 1 where data.bpe_dropout_rate is 0: without "
         "dropout there is one way to cut a text.",
     )
     for name in ("corpus", "source_language", "target_language"):
-        _require(bool(getattr(data, name)), f"data.{name} must not be empty.")
-    _require(
+        require(bool(getattr(data, name)), f"data.{name} must not be empty.")
+    require(
         data.source_language != data.target_language,
         f"data.source_language and data.target_language are both {data.source_language!r}; "
         "they must differ.",
     )
-    _require(
+    require(
         data.corpus != "parallel_text" or bool(data.dir),
         "data.dir is empty; a parallel_text corpus needs the folder that holds it: "
         "--config.data.dir=FOLDER.",
@@ -314,21 +246,21 @@ def _check_data(data: DataConfig) -> None:
 def _check_positive(section: str, config: Any, *, except_for: tuple[str, ...]) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        _require(math.isfinite(value), f"{section}.{field.name}={value} must be finite.")
+        require(math.isfinite(value), f"{section}.{field.name}={value} must be finite.")
         if field.name in except_for:
-            _require(value >= 0, f"{section}.{field.name}={value} must be at least 0.")
+            require(value >= 0, f"{section}.{field.name}={value} must be at least 0.")
         else:
-            _require(value > 0, f"{section}.{field.name}={value} must be greater than 0.")
+            require(value > 0, f"{section}.{field.name}={value} must be greater than 0.")
 
 
 def _check_retention(train: TrainConfig) -> None:
     """Refuses to keep steps that are not saved."""
-    _require(
+    require(
         train.keep_every % train.save_every == 0,
         f"train.keep_every={train.keep_every} must be a multiple of train.save_every="
         f"{train.save_every}.",
     )
-    _require(
+    require(
         not train.keep_best or train.evaluate_every % train.save_every == 0,
         f"train.evaluate_every={train.evaluate_every} must be a multiple of train.save_every="
         f"{train.save_every}, as train.keep_best={train.keep_best}: what is scored must be saved.",
@@ -336,25 +268,20 @@ def _check_retention(train: TrainConfig) -> None:
 
 
 def _check_mesh(mesh: MeshConfig) -> None:
-    _require(
+    require(
         mesh.data >= -1,
         f"mesh.data={mesh.data} must be a number of devices, -1 for all that are "
         "left, or 0 for pmap.",
     )
     for name in ("fsdp", "tensor"):
         value = getattr(mesh, name)
-        _require(value >= 1, f"mesh.{name}={value} must be at least 1.")
-        _require(
+        require(value >= 1, f"mesh.{name}={value} must be at least 1.")
+        require(
             value == 1 or mesh.data != 0,
             f"mesh.{name}={value} needs a mesh, and mesh.data=0 is pmap. Use "
             "--config.mesh.data=-1.",
         )
-    _require(
+    require(
         mesh.tokens_per_device >= 0,
         f"mesh.tokens_per_device={mesh.tokens_per_device} must be at least 0.",
     )
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)

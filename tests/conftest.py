@@ -3,9 +3,9 @@ import os
 import jax
 import pytest
 
-# Before anything asks jax for its devices: four of them, on any machine, an accelerator or not.
+# Before anything asks jax for its devices: eight of them, on any machine, an accelerator or not.
 jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS", "cpu"))
-jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

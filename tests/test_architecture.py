@@ -26,6 +26,7 @@ def of(names: str) -> frozenset[str]:
 
 
 CONFIG, CONFIG_FILES = "experiment/config.py", "experiment/config_files.py"
+CONFIG_MAPPING = "experiment/config_mapping.py"
 STORAGE = "experiment/training/checkpoint/storage.py"
 ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
@@ -46,7 +47,8 @@ ROOMS: Mapping[str, Room] = {
     "model/baselines": Room(of("model/transformer"), packages=ARRAYS, never=WORLD),
     "model/decoding": Room(packages=of("jax jaxtyping"), never=WORLD),
     "experiment": Room(packages=of("")),
-    CONFIG: Room(of("model/transformer model/baselines"), packages=of("")),
+    CONFIG: Room(of(f"{CONFIG_MAPPING} model/transformer model/baselines"), packages=of("")),
+    CONFIG_MAPPING: Room(packages=of("")),
     CONFIG_FILES: Room(of(CONFIG), packages=of("absl ml_collections")),
     "experiment/data": Room(of(CONFIG), never=of("flax jax jaxlib optax orbax")),
     "experiment/training": Room(of(f"{CONFIG} {ERRORS} experiment/data {SYSTEMS}")),

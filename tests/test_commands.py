@@ -321,6 +321,21 @@ def test_evaluating_the_test_split_again_gives_its_results(place, trained):
     assert scores["steps"] == results["averaged_steps"]
 
 
+def test_scores_are_of_the_search_that_the_flags_ask_for(
+    place, trained, in_this_process, capsys, tmp_path, translations
+):
+    """Those of `translate.py` with the same flags, which are not those of the run's config."""
+    text = (place / "corpus" / "test.en").read_bytes()
+    flags = ["--step=240", "--beam_size=3", "--length_penalty=20"]
+    wanted = translations(text, *flags)
+    assert wanted != translations(text, "--step=240")
+    where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
+    evaluate.main([*where, *flags, f"--output={tmp_path / 'found.txt'}"])
+    said = json.loads(capsys.readouterr().out)
+    assert (said["beam_size"], said["length_penalty"]) == (3, 20)
+    assert (tmp_path / "found.txt").read_text(encoding="utf-8").splitlines() == wanted
+
+
 def test_evaluating_files_is_evaluating_what_is_in_them(place, trained, in_this_process, capsys):
     where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}", "--average=1"]
     evaluate.main([*where, "--split=validation"])
@@ -526,6 +541,20 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("script", [translate, evaluate])
+def test_reading_that_takes_long_is_said(script, tmp_path, monkeypatch, capsys):
+    def slow(path, **which):
+        time.sleep(0.5)
+        raise ValueError("It was enough.")
+
+    monkeypatch.setattr("experiment.training.progress.PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(runs, "load", slow)
+    with pytest.raises(SystemExit):
+        script.main([f"--workdir={tmp_path}"])
+    said = "waiting for the checkpoints to be read, 0s so far ...\nerror: It was enough.\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(
     ("script", "flags", "message"),
     [
@@ -541,6 +570,8 @@ def test_folder_without_a_run_says_how_to_train_one(script, tmp_path, capsys):
         (evaluate, ["--average=0"], "--average=0 must be at least 1."),
         (translate, ["--length_penalty=nan"], "decode.length_penalty=nan must be finite."),
         (translate, ["--length_penalty=-3"], "decode.length_penalty=-3.0 must be at least 0."),
+        (evaluate, ["--length_penalty=inf"], "decode.length_penalty=inf must be finite."),
+        (evaluate, ["--length_penalty=-3"], "decode.length_penalty=-3.0 must be at least 0."),
         (
             evaluate,
             ["--split=test", "--source=news.en", "--reference=news.de"],

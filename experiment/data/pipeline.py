@@ -49,20 +49,21 @@ def training_batches(
     *,
     start_step: int,
     num_steps: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    shards: Sequence[int] = (0,),
+    of: int = 1,
 ) -> Iterator[Batch]:
     """Yields the batches of steps `start_step` to `start_step + num_steps - 1`, in order.
 
-    The batch of a step does not depend on `start_step`: starting late is the same as skipping. Each
-    of several processes gets its own rows of the global batch, equally many. Batches are read
-    ahead by threads that end with the iterator, when it is exhausted or closed.
+    The batch of a step does not depend on `start_step`: starting late is the same as skipping. Only
+    the rows of `shards`, of the `of` into which each global batch is cut, are read: those of one of
+    several processes. Batches are read ahead by threads that end with the iterator, when it is
+    exhausted or closed.
     """
     # Takes more than a second, and evaluation and translation do without it.
     import grain
 
     def read(step: int) -> Batch:
-        return assemble(token_ids, plan.rows(int(step)).share(process_index, process_count))
+        return assemble(token_ids, plan.rows(int(step)).share(shards, of))
 
     if num_steps < 1:
         return

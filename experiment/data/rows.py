@@ -1,6 +1,7 @@
 """Rows of sentence pairs, before there are tokens in them."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,13 +26,18 @@ class PlannedBatch(NamedTuple):
             for begin, end in zip(self.offsets[:-1], self.offsets[1:], strict=True)
         ]
 
-    def share(self, process_index: int, process_count: int) -> "PlannedBatch":
-        """Returns the rows of one process, filled up so that every process has equally many."""
-        rows = -(-self.num_rows // process_count)
-        edges = np.minimum(np.arange(rows + 1) + process_index * rows, self.num_rows)
-        offsets = self.offsets[edges]
-        examples = self.examples[offsets[0] : offsets[-1]]
-        return PlannedBatch(self.length, examples, offsets - offsets[0])
+    def share(self, shards: Sequence[int], of: int) -> "PlannedBatch":
+        """Returns the rows of some of `of` shards, each filled up to have as many as the others.
+
+        A shard is a block of consecutive rows; the last ones have fewer that are not empty.
+        """
+        each = -(-self.num_rows // of)
+        rows = (np.asarray(shards, np.int64)[:, None] * each + np.arange(each)).ravel()
+        begins, ends = (self.offsets[np.minimum(rows + k, self.num_rows)] for k in (0, 1))
+        offsets = np.concatenate([[0], np.cumsum(ends - begins)])
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], ends - begins)
+        examples = self.examples[np.repeat(begins, ends - begins) + within]
+        return PlannedBatch(self.length, examples, offsets)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
 from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
-from experiment.training.parallel import Placement
+from experiment.training.parallel import Meshed, Placement, Pmapped, place
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
 from experiment.training.seeds import PlannedRun, runs_of
@@ -59,11 +59,14 @@ __all__ = [
     "Loop",
     "Member",
     "OpenRun",
+    "Meshed",
     "Placement",
+    "Pmapped",
     "finish",
     "check_nothing_changed",
     "known_vocabulary",
     "open_run",
+    "place",
     "Origin",
     "origin_of",
     "use_compilation_cache",

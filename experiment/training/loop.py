@@ -41,7 +41,7 @@ class Loop:
         """`step_fn` is compiled by `placement` for so many members; all of them are at one step."""
         self.config, self.members, self.progress = config, list(members), members[0].progress
         self._step_fn, self._placement, self.stop = step_fn, placement, stop
-        self._rng = stacked([member.rng for member in members])
+        self._rng = placement.place_rng(stacked([member.rng for member in members]))
         self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
         self._compiled: set[tuple[int, ...]] = set()

@@ -113,6 +113,7 @@ class Member:
     def close(self) -> None:
         """Waits for what is being saved, then lets go of the workdir."""
         try:
-            self.run.checkpoints.close()
+            with self.progress.waiting("the last checkpoint to be written"):
+                self.run.checkpoints.close()
         finally:
             self.run.log.close()

@@ -119,12 +119,13 @@ def _pairs_of_batch(data: TrainingData, step: int) -> Sequence[int]:
 
 
 def batches_after(
-    step: int, runs: Sequence[PlannedRun], data: Mapping[str, TrainingData]
+    step: int, runs: Sequence[PlannedRun], data: Mapping[str, TrainingData], placement: Placement
 ) -> Iterator[Batch]:
-    """Yields what the runs take each step with after `step`, to the last; `data` is by name."""
+    """Yields this process's rows of each step after `step`, to the last; `data` is by name."""
     left = {"start_step": step, "num_steps": runs[0].config.train.num_steps - step}
+    rows = {"shards": placement.shards, "of": placement.num_shards}
     each = [data[run.name] for run in runs]
-    return stacked_batches([training_batches(own.train, own.plan, **left) for own in each])
+    return stacked_batches([training_batches(own.train, own.plan, **left, **rows) for own in each])
 
 
 def train_in_turn(

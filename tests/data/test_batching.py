@@ -129,7 +129,7 @@ def test_the_two_kinds_have_different_digests():
 @pytest.mark.parametrize("process_count", [1, 2, 3, 5])
 def test_processes_share_a_batch_in_equal_parts(process_count):
     batch = bucketed(random_lengths()).rows(0)
-    shares = [batch.share(index, process_count) for index in range(process_count)]
+    shares = [batch.share([index], process_count) for index in range(process_count)]
     assert len({share.num_rows for share in shares}) == 1
     together = [row for share in shares for row in share.as_lists()]
     assert together[: batch.num_rows] == batch.as_lists()

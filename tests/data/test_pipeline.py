@@ -110,11 +110,7 @@ def test_starting_late_is_skipping(token_ids, plan):
 def test_processes_together_read_the_global_batch(token_ids, plan):
     whole = list(training_batches(token_ids, plan, start_step=2, num_steps=5))
     parts = [
-        list(
-            training_batches(
-                token_ids, plan, start_step=2, num_steps=5, process_index=index, process_count=2
-            )
-        )
+        list(training_batches(token_ids, plan, start_step=2, num_steps=5, shards=[index], of=2))
         for index in range(2)
     ]
     for batch, first, second in zip(whole, *parts, strict=True):

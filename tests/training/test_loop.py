@@ -15,7 +15,7 @@ from experiment.training import (
     Diverged,
     Loop,
     Member,
-    Placement,
+    Pmapped,
     Preempted,
     Progress,
     StopRequest,
@@ -39,7 +39,7 @@ OPTIMIZER = adam(CONFIG)
 INIT = functools.partial(
     jax.jit(functools.partial(init_state, MODEL, OPTIMIZER)), jax.random.key(0)
 )
-ONE_DEVICE = Placement(jax.devices()[:1])
+ONE_DEVICE = Pmapped(jax.devices()[:1])
 LOSS_FN = loss_of(MODEL, CONFIG.train.label_smoothing)
 STEP = ONE_DEVICE.compile_train_step(
     functools.partial(train_step, loss_fn=LOSS_FN, optimizer=OPTIMIZER)
@@ -192,7 +192,7 @@ def test_run_goes_on_with_another_number_of_devices(tmp_path):
     def losses_and_params(path, stays):
         """What is logged and left by a run that moves to so many devices after each step named."""
         for devices, stop_after in stays:
-            placement = Placement(jax.devices()[:devices])
+            placement = Pmapped(jax.devices()[:devices])
             with opened(path, CONFIG, init) as run, contextlib.suppress(Preempted):
                 loop = looped(run, CONFIG, placement.compile_train_step(step_fn), placement)
                 run_to_end(loop, batches_of(run, stop_after=stop_after))

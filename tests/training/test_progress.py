@@ -1,4 +1,5 @@
 import sys
+import time
 
 import pytest
 
@@ -51,6 +52,16 @@ def test_in_a_log_every_update_comes_when_none_is_too_soon(capsys):
     progress.update("step 1")
     progress.update("step 2")
     assert capsys.readouterr().err == "step 1\nstep 2\n"
+
+
+def test_only_what_takes_long_is_said_to_be_waited_for(monkeypatch, capsys):
+    monkeypatch.setattr("experiment.training.progress.PATIENCE_SECONDS", 0.2)
+    progress = Progress()
+    with progress.waiting("what is there at once"):
+        pass
+    with progress.waiting("the bus"):
+        time.sleep(1.0)
+    assert capsys.readouterr().err == "waiting for the bus, 0s so far ...\n"
 
 
 def test_lines_can_go_to_a_file(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from experiment.data import TokenIds, bucketed_plan, evaluation_batches, training_batches
 from experiment.training import (
-    Placement,
+    Pmapped,
     Sums,
     TrainState,
     adam,
@@ -46,7 +46,7 @@ def batches():
 
 
 def trained(start, batches, devices):
-    place = Placement(jax.devices()[:devices])
+    place = Pmapped(jax.devices()[:devices])
     step, state = place.compile_train_step(STEP), place.place_state(start)
     seen = []
     for batch in batches:
@@ -94,7 +94,7 @@ def test_step_is_compiled_once_for_each_shape(start):
         traces.append(batch.source.shape)
         return state._replace(step=state.step + 1), {}
 
-    place = Placement(jax.devices()[:1])
+    place = Pmapped(jax.devices()[:1])
     step, state = place.compile_train_step(counted), place.place_state(start)
     ids = token_ids(pairs=40)
     plan = bucketed_plan(ids.lengths, bucket_lengths=(4, 8), tokens_per_batch=32, seed=0)
@@ -111,7 +111,7 @@ def dropout_seen(step, devices):
         one = jnp.float32(1)
         return drawn, Sums(drawn, drawn, one)
 
-    place = Placement(jax.devices()[:devices])
+    place = Pmapped(jax.devices()[:devices])
     keep = optax.stateless(lambda gradients, params: gradients)
     drawing = functools.partial(train_step, loss_fn=loss_fn, optimizer=keep)
     state = TrainState(np.int32(step), np.float32(0), keep.init(np.float32(0)))

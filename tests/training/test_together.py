@@ -12,8 +12,8 @@ import pytest
 from experiment.training import (
     Diverged,
     Loop,
-    Placement,
     PlannedRun,
+    Pmapped,
     Preempted,
     Progress,
     StopRequest,
@@ -38,7 +38,7 @@ CONFIG = config()
 MODEL = Transformer(CONFIG.model.transformer(V))
 OPTIMIZER = adam(CONFIG)
 INIT = jax.jit(functools.partial(init_state, MODEL, OPTIMIZER))
-ONE_DEVICE = Placement(jax.devices()[:1])
+ONE_DEVICE = Pmapped(jax.devices()[:1])
 STEP = functools.partial(
     train_step, loss_fn=loss_of(MODEL, CONFIG.train.label_smoothing), optimizer=OPTIMIZER
 )
@@ -265,10 +265,10 @@ def test_as_many_train_together_as_the_cache_holds(tmp_path, monkeypatch):
 )
 def test_one_trains_after_another_for_a_reason(tmp_path, change, devices, reason):
     runs = runs_of(tmp_path, config(**change), 2)
-    apart, said = groups(runs, Placement(jax.devices()[:devices]))
+    apart, said = groups(runs, Pmapped(jax.devices()[:devices]))
     assert apart == [["seed_0"], ["seed_1"]]
     assert said == [f"one seed after another, not together: {reason}"]
-    assert groups(runs[:1], Placement(jax.devices()[:devices])) == ([["seed_0"]], [])
+    assert groups(runs[:1], Pmapped(jax.devices()[:devices])) == ([["seed_0"]], [])
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_one_trains_after_another_for_a_reason(tmp_path, change, devices, reason
     ],
 )
 def test_as_many_train_together_as_an_accelerator_surely_holds(tmp_path, tokens, sizes, said):
-    accelerator = Placement(jax.devices()[:1])
+    accelerator = Pmapped(jax.devices()[:1])
     accelerator.devices = [types.SimpleNamespace(platform="gpu")]
     runs = runs_of(tmp_path, CONFIG, 3)
     data = data_of(runs)  # of small batches: what is planned here is never made

@@ -30,9 +30,10 @@ def average(flags: argparse.Namespace) -> None:
     """Writes a workdir with a mean."""
     command.check_positive(flags, "last")
     progress = training.Progress()
-    steps = training.average_run(
-        training.Workdir(flags.workdir), last=flags.last, to=flags.to, say=progress.say
-    )
+    with progress.waiting("the checkpoints to be read"):
+        steps = training.average_run(
+            training.Workdir(flags.workdir), last=flags.last, to=flags.to, say=progress.say
+        )
     print(f"{flags.to}: the mean of the checkpoints {', '.join(map(str, steps))}")
 
 
@@ -44,7 +45,8 @@ def verify(flags: argparse.Namespace) -> None:
     for step in (steps := checkpoints.steps()):
         progress.update(f"reading step {step:,} of {', '.join(map(str, steps))}")
         with contextlib.suppress(training.Gone, training.Damaged):
-            checkpoints.check(step)
+            with progress.waiting(f"step {step:,} to be read"):
+                checkpoints.check(step)
             digest = checkpoints.digest(step)
             progress.clear()
             print(f"step {step:,}: as it was written, digest {digest}")
@@ -65,7 +67,8 @@ def verify(flags: argparse.Namespace) -> None:
 def seal(flags: argparse.Namespace) -> None:
     """Gives a manifest to what has none."""
     workdir = _with_checkpoints(flags.workdir)
-    with training.locked(workdir.path, training.Progress().say):
+    progress = training.Progress()
+    with training.locked(workdir.path, progress.say), progress.waiting("what is there to be read"):
         sealed = training.seal(workdir.checkpoints)
     print(f"{workdir.path}: sealed the checkpoints {', '.join(map(str, sealed)) or 'none'}")
 

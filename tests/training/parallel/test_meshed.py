@@ -1,0 +1,133 @@
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from experiment.config import MeshConfig
+from experiment.training import Meshed, adam, init_state, loss_of, place, train_step
+from experiment.training.parallel.sharding import (
+    LOGICAL_AXES,
+    MESH_AXES,
+    partition,
+)
+from model.transformer import Transformer
+from tests.made_up import V, config
+
+SIX = jax.devices()[:6]
+
+
+@pytest.mark.parametrize(
+    ("mesh", "shape"),
+    [
+        (MeshConfig(data=-1), (6, 1, 1)),
+        (MeshConfig(data=-1, fsdp=2), (3, 2, 1)),
+        (MeshConfig(data=1, fsdp=3, tensor=2), (1, 3, 2)),
+    ],
+)
+def test_what_is_left_open_is_as_many_as_there_are(mesh, shape):
+    assert Meshed(SIX, mesh).mesh.devices.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("mesh", "way_out"),
+    [
+        (MeshConfig(data=4), "mesh.data=-1 for as many as are left"),
+        (MeshConfig(data=12), "mesh.data=-1 for as many as are left"),
+        (MeshConfig(data=-1, fsdp=4), "a mesh.fsdp and mesh.tensor whose product divides 6"),
+        (MeshConfig(data=-1, tensor=12), "a mesh.fsdp and mesh.tensor whose product divides 6"),
+    ],
+)
+def test_mesh_that_the_devices_do_not_fill_is_refused(mesh, way_out):
+    with pytest.raises(ValueError) as refused:
+        Meshed(SIX, mesh)
+    assert str(refused.value) == (
+        f"mesh.data={mesh.data}, mesh.fsdp={mesh.fsdp} and mesh.tensor={mesh.tensor} must multiply "
+        f"to the number of devices, which is 6. Use {way_out}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("mesh", "message"),
+    [
+        (MeshConfig(data=-1, fsdp=3), r"mesh.fsdp=3 must divide model.d_model=16 \(remainder 1\)."),
+        (MeshConfig(data=-1, tensor=3), "mesh.tensor=3 must divide model.num_heads=2 .* Use 1,"),
+        (MeshConfig(data=-1, tensor=6), "mesh.tensor=6 must divide model.num_heads=2 .* Use 2,"),
+    ],
+)
+def test_model_that_the_mesh_does_not_divide_is_refused(mesh, message):
+    with pytest.raises(ValueError, match=message):
+        place(config(train={"tokens_per_batch": 640}, mesh=mesh), SIX)
+
+
+VARIANTS = [
+    {},
+    {"positions": "learned", "tied_embeddings": "none", "activation": "swiglu"},
+    {"positions": "relative", "tied_embeddings": "target", "norm": "rms", "norm_placement": "pre"},
+]
+
+
+def abstract_state(run):
+    model = Transformer(run.model.transformer(V))
+    init = functools.partial(init_state, model, adam(run))
+    return jax.eval_shape(init, jax.random.key(0))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_matrix_of_every_variant_has_named_axes(variant):
+    params = abstract_state(config(model=variant)).params
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        axes = next((axes for end, axes in LOGICAL_AXES.items() if name.endswith(end)), None)
+        assert leaf.ndim == 1 or (axes and len(axes) == leaf.ndim), name
+
+
+def test_optimizer_is_spread_as_the_parameters_are():
+    place = Meshed(jax.devices(), MeshConfig(data=2, fsdp=2, tensor=2))
+    shardings = place.state_shardings(abstract_state(config()))
+    adam_state = shardings.opt_state[0]
+    assert adam_state.mu == adam_state.nu == shardings.params
+    spread = [sharding.spec for sharding in jax.tree.leaves(shardings.params)]
+    assert {axis for spec in spread for axis in spec} == {None, *MESH_AXES.values()}
+
+
+def test_each_device_holds_its_part_and_no_more():
+    place = Meshed(jax.devices(), MeshConfig(data=2, fsdp=2, tensor=2))
+    table = np.arange(24.0).reshape(6, 4)
+    state = {"embedding": {"table": table}, "norm": {"scale": np.ones(4)}}
+    on_devices = place.place_state(state)
+    shapes = {shard.data.shape for shard in on_devices["embedding"]["table"].addressable_shards}
+    assert shapes == {(3, 2)}
+    assert on_devices["norm"]["scale"].is_fully_replicated
+
+
+def test_axis_that_its_devices_do_not_divide_stays_whole():
+    mesh = Meshed(jax.devices(), MeshConfig(data=2, fsdp=2, tensor=2)).mesh
+    assert tuple(partition("embedding/table", (7, 4), mesh)) == (None, "fsdp")
+    assert tuple(partition("embedding/table", (8, 4), mesh)) == ("tensor", "fsdp")
+
+
+def test_compiled_step_gathers_and_reduces_once():
+    """Of a step without tensor parallelism: parameters in, gradients out, nothing else."""
+    run = config(train={"tokens_per_batch": 640}, mesh=MeshConfig(data=4, fsdp=2))
+    placement, model = place(run, jax.devices()), Transformer(run.model.transformer(V))
+    step_fn = functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=adam(run))
+    state = abstract_state(run)
+    program = (
+        placement.compile_train_step(step_fn)
+        .lower(
+            placement.abstract_state(state),
+            placement.abstract_batch(40, 16),
+            placement.abstract_rng(),
+        )
+        .compile()
+        .as_text()
+    )
+    lines = [line for line in program.splitlines() if " = " in line]
+    matrices = sum(leaf.ndim > 1 for leaf in jax.tree.leaves(state.params))
+    gathers = [line for line in lines if " all-gather(" in line]
+    assert len(gathers) <= matrices
+    reduces = [line for line in lines if " all-reduce(" in line]
+    gradients = [line for line in reduces if "f32[16,32]" in line]
+    assert len(gradients) == 1
+    assert not [line for line in lines if " all-to-all(" in line or " collective-permute(" in line]
