@@ -60,7 +60,7 @@ ROOMS: Mapping[str, Room] = {
     "experiment/sweep": Room(of(f"{INNER} {CONFIG_FILES}")),
     "experiment/command.py": Room(of(f"{CONFIG} {ERRORS}")),
     ERRORS: Room(packages=of("")),
-    "launch": Room(of(INNER)),
+    "launch": Room(of(f"{INNER} {CONFIG_FILES} experiment/command.py")),
     "benchmarks": Room(of(f"{ALL} scripts")),
     "scripts": Room(of(ALL)),
     "tests": Room(of(f"{ALL} {CHECKPOINT_COMMAND} scripts benchmarks")),

@@ -5,11 +5,12 @@ import pkgutil
 import pytest
 
 import experiment
+import launch
 import model
 
 MODULES = [
     module.name
-    for package in (model, experiment)
+    for package in (model, experiment, launch)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 
