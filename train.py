@@ -88,37 +88,31 @@ def run(
             training.check_nothing_changed(begun.left, begun.origin)
 
         processes.from_first("the workdir to be locked", lock)
-        trained = trainer(begun, data, placement, processes, progress, profile).train()
+        trained = training.Trainer(
+            begun.runs,
+            {each.name: in_the_order_of(each.config, data) for each in begun.runs},
+            **parts(config, data),
+            placement=placement,
+            processes=processes,
+            progress=progress,
+            origin=begun.origin,
+            profile=profile,
+            input_errors=command.input_errors,
+        ).train()
     by_name = begun.results | trained
     return {each.name: by_name[each.name] for each in begun.runs}
 
 
-def trainer(
-    begun: training.Begun,
-    data: TrainingData,
-    placement: training.Placement,
-    processes: training.Processes,
-    progress: training.Progress,
-    profile: training.Profile | None,
-) -> training.Trainer:
-    """Returns what trains the runs; here the rooms meet."""
-    config = begun.runs[0].config  # that of all, except for the seed
+def parts(config: ExperimentConfig, data: TrainingData) -> dict[str, Any]:
+    """Returns what is trained, and how it is scored; here the rooms meet."""
     model = Transformer(config.model.transformer(data.vocabulary.size))
     optimizer = training.adam(config)
     loss_fn = training.loss_of(model, config.train.label_smoothing)
-    return training.Trainer(
-        begun.runs,
-        {each.name: in_the_order_of(each.config, data) for each in begun.runs},
-        step_fn=functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer),
-        init=jax.jit(functools.partial(training.init_state, model, optimizer)),
-        evaluator=build_evaluator(config, model, data.vocabulary),
-        placement=placement,
-        processes=processes,
-        progress=progress,
-        origin=begun.origin,
-        profile=profile,
-        input_errors=command.input_errors,
-    )
+    return {
+        "step_fn": functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer),
+        "init": jax.jit(functools.partial(training.init_state, model, optimizer)),
+        "evaluator": build_evaluator(config, model, data.vocabulary),
+    }
 
 
 if __name__ == "__main__":

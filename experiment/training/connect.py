@@ -45,18 +45,14 @@ def connect(
             return alone
         if process_id:
             _reach(str(coordinator), progress.say, seconds)
-    options = {
-        "coordinator_address": coordinator,
-        "num_processes": num_processes,
-        "process_id": process_id,
-        "initialization_timeout": round(seconds),
-    }
     what = f"all processes to start (or: {CAUSES})"
     apart = f"The processes did not find each other within {duration(seconds)}. {CAUSES}."
     on_abort(lambda: stop(apart))  # which is how JAX gives up where it offers the service itself
     with progress.waiting(what):
         try:
-            jax.distributed.initialize(**options)
+            jax.distributed.initialize(
+                coordinator, num_processes, process_id, initialization_timeout=round(seconds)
+            )
         except ValueError as error:
             if coordinator is None and "coordinator_address" in str(error):
                 on_abort(None)

@@ -165,10 +165,18 @@ def batches_after(
     step: int, runs: Sequence[PlannedRun], data: Mapping[str, TrainingData], placement: Placement
 ) -> Iterator[Batch]:
     """Yields this process's rows of each step after `step`, to the last; `data` is by name."""
-    left = {"start_step": step, "num_steps": runs[0].config.train.num_steps - step}
-    rows = {"shards": placement.shards, "of": placement.num_shards}
-    each = [data[run.name] for run in runs]
-    return stacked_batches([training_batches(own.train, own.plan, **left, **rows) for own in each])
+    each = [
+        training_batches(
+            data[run.name].train,
+            data[run.name].plan,
+            start_step=step,
+            num_steps=run.config.train.num_steps - step,
+            shards=placement.shards,
+            of=placement.num_shards,
+        )
+        for run in runs
+    ]
+    return stacked_batches(each)
 
 
 def train_in_turn(

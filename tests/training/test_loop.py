@@ -390,7 +390,7 @@ def test_there_is_no_utilisation_where_the_peak_is_not_known(tmp_path, capsys):
 
 def test_rate_per_device_is_of_all_devices(tmp_path):
     loss_fn = functools.partial(batch_loss, apply_fn=bigram, label_smoothing=0.1)
-    placement = Placement(jax.devices()[:4])
+    placement = Pmapped(jax.devices()[:4])
     step_fn = placement.compile_train_step(
         functools.partial(train_step, loss_fn=loss_fn, optimizer=OPTIMIZER)
     )
