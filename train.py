@@ -5,113 +5,114 @@
     python train.py --config.model.num_heads=2 --workdir=runs/two_heads    any setting is a flag
     python train.py --seeds=3 --workdir=runs/three         three runs, together if they are small
 
-A workdir holds config.json (every setting), vocabulary.model, checkpoints/, metrics.jsonl,
-tensorboard/ and, once the run is finished, translations.txt and results.json. Ctrl-C saves and
-stops (exit code 42).
+The same command on every host of a TPU slice or of a Slurm or MPI job trains on all their devices.
+Elsewhere --coordinator, --num_processes and --process_id say who is there.
+
+A workdir holds config.json, vocabulary.model, checkpoints/, metrics.jsonl, tensorboard/ and, at the
+end, translations.txt and results.json. Ctrl-C saves and stops (exit code 42).
 """
 
+import argparse
 import contextlib
 import functools
 import json
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 
 from experiment import command, training
 from experiment.analysis.runs import build_evaluator
+from experiment.config import ExperimentConfig
 from experiment.config_files import load_config
 from experiment.data import TrainingData, in_the_order_of, prepare_training_data
 from model.transformer import Transformer
 
 
 def main(argv: list[str]) -> None:
-    """Reads the flags, checks everything, trains, scores."""
+    """Reads the flags, finds the other processes, trains, scores."""
     arguments = command.parser(__doc__)
     default = pathlib.Path(__file__).parent / "configs" / "numbers.py"
     config_help = "the experiment (default: numbers); --config.SECTION.NAME=VALUE changes it"
     arguments.add_argument("--config", default=str(default), help=config_help)
     arguments.add_argument("--workdir", type=pathlib.Path, help="default: runs/NAME_OF_CONFIG")
     arguments.add_argument("--seeds", type=int, default=1, help="so many, from config.seed on")
-    arguments.add_argument(
-        "--finetune_from", type=pathlib.Path, help="start anew, with the parameters of this run"
-    )
+    arguments.add_argument("--finetune_from", type=pathlib.Path, help="start with its parameters")
+    arguments.add_argument("--profile", metavar="FROM:TO", help="trace the steps after FROM, to TO")
     command.add_cache_dir(arguments)
+    command.add_processes(arguments)
     flags, overrides = arguments.parse_known_args(argv)
-    progress, cache_dir = training.Progress(), flags.cache_dir.expanduser()
+    progress = training.Progress()
     with command.user_errors():
         command.check_positive(flags, "seeds")
         config = load_config(flags.config, overrides)
-        folder = flags.workdir or training.default_workdir(flags.config)
-        runs = training.runs_of(folder, config, flags.seeds)
-        results = {run.name: found for run in runs if (found := run.results())}
-        left = [run for run in runs if run.name not in results]
-        origin = training.origin_of(runs, flags.finetune_from, progress.say)
-        for run in runs:
-            if run.name in results:
-                progress.say(f"{run.workdir.path} is finished{'.' if left else ':'}")
-        if left:
-            known = training.known_vocabulary(runs, origin)
-            data = prepare_training_data(config, cache_dir, progress.say, vocabulary=known)
-            training.use_compilation_cache(cache_dir)
-            placement = training.place(config, jax.local_devices())
-    if left:
-        with command.machine_errors(), training.locked_all(left, progress.say):
-            training.check_nothing_changed(left, origin)
-            results |= train(runs, data, placement, progress, origin)
-    in_order = {run.name: results[run.name] for run in runs}
-    print(json.dumps(in_order if flags.seeds > 1 else results[runs[0].name], indent=2))
+        profile = training.profile_of(flags.profile, config.train.num_steps)
+        found = (flags.coordinator, flags.num_processes, flags.process_id)
+        processes = training.connect(*found, progress)
+    with processes:
+        told = progress if processes.is_first else progress.mute()
+        results = run(flags, config, profile, processes, told)
+        if processes.is_first:
+            shown = results if flags.seeds > 1 else next(iter(results.values()))
+            print(json.dumps(shown, indent=2))
 
 
-def train(
-    runs: list[training.PlannedRun],
-    data: TrainingData,
-    placement: training.Placement,
+def run(
+    flags: argparse.Namespace,
+    config: ExperimentConfig,
+    profile: training.Profile | None,
+    processes: training.Processes,
     progress: training.Progress,
-    origin: training.Origin | None,
 ) -> dict[str, Any]:
-    """Trains to the end; leaves the scores of the test split in each workdir, and returns them."""
-    config = runs[0].config  # that of all, except for the seed
+    """Returns the results of every seed, by name; trains those that are not finished."""
+    cache_dir = flags.cache_dir.expanduser()
+    folder = flags.workdir or training.default_workdir(flags.config)
+    with command.user_errors():
+        asked = (folder, config, flags.seeds, flags.finetune_from)
+        begun = training.look_at(*asked, processes, progress)
+        if not begun.left:
+            return begun.results
+        data = processes.after_first(
+            "the corpus to be prepared",
+            lambda: prepare_training_data(
+                config, cache_dir, progress.say, vocabulary=begun.vocabulary
+            ),
+        )
+        processes.check_same("The data", json.dumps(data.fingerprint))
+        training.use_compilation_cache(cache_dir)
+        placement = training.place(config, jax.devices())
+    with command.machine_errors(), contextlib.ExitStack() as closing:
+
+        def lock() -> None:
+            closing.enter_context(training.locked_all(begun.left, progress.say))
+            training.check_nothing_changed(begun.left, begun.origin)
+
+        processes.from_first("the workdir to be locked", lock)
+        trained = training.Trainer(
+            begun.runs,
+            {each.name: in_the_order_of(each.config, data) for each in begun.runs},
+            **parts(config, data),
+            placement=placement,
+            processes=processes,
+            progress=progress,
+            origin=begun.origin,
+            profile=profile,
+            input_errors=command.input_errors,
+        ).train()
+    by_name = begun.results | trained
+    return {each.name: by_name[each.name] for each in begun.runs}
+
+
+def parts(config: ExperimentConfig, data: TrainingData) -> dict[str, Any]:
+    """Returns what is trained, and how it is scored; here the rooms meet."""
     model = Transformer(config.model.transformer(data.vocabulary.size))
     optimizer = training.adam(config)
-    evaluator = build_evaluator(config, model, data.vocabulary)
-    evaluate = functools.partial(
-        evaluator.scores,
-        pairs=data.corpus.pairs("validation")[:],
-        translated=config.evaluation.validation_sentences,
-    )
     loss_fn = training.loss_of(model, config.train.label_smoothing)
-    step_fn = functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
-    init = jax.jit(functools.partial(training.init_state, model, optimizer))
-    ordered = {run.name: in_the_order_of(run.config, data) for run in runs[1:]}
-    ordered[runs[0].name] = data
-    groups = training.grouped(runs, ordered, placement, progress.say)
-    compiled = functools.cache(functools.partial(placement.compile_train_step, step_fn))
-
-    def train_group(group: Sequence[training.PlannedRun]) -> dict[str, Any]:
-        with contextlib.ExitStack() as closing:
-            stop.leave_if_asked("stopped between runs; those that were begun are saved")
-            with command.input_errors():
-                members = training.open_members(group, ordered, init, evaluate, progress, origin)
-            for member in members:
-                closing.callback(member.close)
-            loop = training.Loop(
-                step_fn=compiled(len(group)),
-                placement=placement,
-                config=config.train,
-                members=members,
-                stop=stop,
-            )
-            loop.run_to_end(training.batches_after(loop.step, group, ordered, placement))
-            pairs = data.corpus.pairs(config.evaluation.test_split)[:]
-            return {
-                member.name: training.finish(member, evaluator, pairs, config, stop)
-                for member in members
-            }
-
-    with training.StopRequest(progress.say) as stop:
-        return training.train_in_turn(groups, train_group, progress.say)
+    return {
+        "step_fn": functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer),
+        "init": jax.jit(functools.partial(training.init_state, model, optimizer)),
+        "evaluator": build_evaluator(config, model, data.vocabulary),
+    }
 
 
 if __name__ == "__main__":

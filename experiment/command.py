@@ -7,7 +7,7 @@
 | 2         | bad input, with one line that says what and what to do instead |
 | 3         | another process is writing in the workdir                      |
 | 4         | a checkpoint that is needed is damaged, and no other will do   |
-| 5         | the machine failed: disk full, folder gone or read-only        |
+| 5         | the machine failed: disk full, folder or other process gone    |
 | 6         | the loss is not finite any more, of one seed at least          |
 | 42        | asked to stop; saved, and resumable by the same command        |
 | 130       | interrupted where there was nothing to save                    |
@@ -161,6 +161,13 @@ def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeCon
     given = {name: getattr(flags, name) for name in ("beam_size", "length_penalty")}
     changes = {name: value for name, value in given.items() if value is not None}
     return dataclasses.replace(decode, **changes)
+
+
+def add_processes(arguments: argparse.ArgumentParser) -> None:
+    """Adds the flags by which the processes of a run find each other where no cluster tells."""
+    arguments.add_argument("--coordinator", help="HOST:PORT where process 0 listens")
+    arguments.add_argument("--num_processes", type=int, help="of this run, on all hosts")
+    arguments.add_argument("--process_id", type=int, help="of this process, from 0")
 
 
 def add_cache_dir(arguments: argparse.ArgumentParser) -> None:

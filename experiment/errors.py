@@ -25,7 +25,7 @@ class NoGoodCheckpoint(Failure):
 
 
 class MachineFailed(Failure):
-    """The disk is full, a folder went away, a file system became read-only."""
+    """The disk is full, a folder went away, another process of the run is gone."""
 
     exit_code = 5
 

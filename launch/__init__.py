@@ -1,1 +1,1 @@
-"""Clusters and pods: what is known of a run before a slice is booked for it."""
+"""Clusters and pods: what to know and do before a run is launched there."""

@@ -72,7 +72,7 @@ SCRIPTS = ("train.py", "translate.py", "evaluate.py", "sweep.py")
 ONLY_IN = {
     "ml_collections": of(f"configs {CONFIG_FILES}"),
     "orbax": of(STORAGE),
-    "pmap": of("experiment/training/parallel.py"),
+    "pmap": of("experiment/training/parallel/pmapped.py"),
 }
 
 

@@ -18,7 +18,7 @@ import evaluate
 import train
 import translate
 from experiment.analysis import runs
-from experiment.training import read_metrics
+from experiment.training import TIMES, read_metrics
 from experiment.training.checkpoint import __main__ as checkpoint
 from tests.tiny_run import ENVIRONMENT, ROOT, TINY, command, training, write_corpus
 
@@ -145,7 +145,7 @@ def test_stopped_by_ctrl_c_it_ends_as_if_never_stopped(place, trained, arguments
 
     resumed = json.loads(command("train.py", *wanted).stdout)
     straight = json.loads(trained.stdout)
-    times = {"seconds", "train_seconds", "target_tokens_per_second", "commit"}
+    times = {*TIMES, "commit"}
     assert {name: value for name, value in resumed.items() if name not in times} == {
         name: value for name, value in straight.items() if name not in times
     }
@@ -207,6 +207,12 @@ def test_a_run_and_several_seeds_do_not_share_a_folder(
     assert said.startswith(f"{place / 'run'} holds a single run. Leave out --seeds=2")
     said = refusal(capsys, train, arguments(workdir=place / "seeds"))
     assert said.startswith(f"{place / 'seeds'} holds runs of several seeds (seed_0, seed_1).")
+
+
+def test_steps_to_trace_that_are_none_are_refused(tmp_path, capsys):
+    said = refusal(capsys, train, ["--profile=7:5", f"--workdir={tmp_path / 'run'}"])
+    assert said.startswith("--profile=7:5 must be FROM:TO, two whole numbers of which the first")
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_seeds_are_refused(tmp_path, capsys):

@@ -16,7 +16,7 @@ import pytest
 
 import train
 from experiment.analysis import runs
-from experiment.training import Checkpoints
+from experiment.training import TIMES, Checkpoints
 from experiment.training.checkpoint import __main__ as checkpoint
 from tests.tiny_run import ENVIRONMENT, ROOT, command, training, write_corpus
 
@@ -186,9 +186,6 @@ def test_newest_checkpoint_that_is_damaged_is_set_aside_and_the_run_ends_as_ever
         for run in (ours, theirs)
     ]
     assert lines[0] == lines[1]
-
-
-TIMES = {"seconds", "target_tokens_per_second"}
 
 
 def test_no_good_checkpoint_is_exit_code_4_and_nothing_is_changed(arguments, broken):

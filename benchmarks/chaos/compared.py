@@ -6,7 +6,6 @@ from typing import Any
 
 from experiment import training
 
-TIMES = {"seconds", "train_seconds", "target_tokens_per_second"}
 _SAME_BYTES = ("translations.txt", "config.json", "vocabulary.model")
 
 
@@ -37,7 +36,7 @@ def litter(ours: pathlib.Path, theirs: pathlib.Path) -> list[str]:
 
 
 def _timeless(content: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in content.items() if name not in TIMES}
+    return {name: value for name, value in content.items() if name not in training.TIMES}
 
 
 def _lines(folder: pathlib.Path) -> dict[str, Any]:

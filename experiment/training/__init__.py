@@ -1,6 +1,7 @@
 """Sections 5 and 5.1 to 5.4: from batches to parameters, and never losing them."""
 
 from experiment.training.averaging import average_run
+from experiment.training.begun import Begun, look_at
 from experiment.training.checkpoint import (
     Checkpoints,
     CheckpointWriter,
@@ -12,6 +13,7 @@ from experiment.training.checkpoint import (
 )
 from experiment.training.clock import Clock
 from experiment.training.compilation import use_compilation_cache
+from experiment.training.connect import connect
 from experiment.training.finish import finish
 from experiment.training.lock import locked, locked_all
 from experiment.training.loop import Loop
@@ -21,6 +23,8 @@ from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
 from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
 from experiment.training.parallel import Meshed, Placement, Pmapped, place
+from experiment.training.processes import Processes
+from experiment.training.profile import Profile, profile_of
 from experiment.training.progress import Progress, duration
 from experiment.training.schedule import warmup_rsqrt
 from experiment.training.seeds import PlannedRun, runs_of
@@ -30,7 +34,9 @@ from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState, init_params, init_state, num_params
 from experiment.training.step import evaluation_step, train_step
 from experiment.training.stopping import Preempted, StopRequest
+from experiment.training.throughput import RATES, TIMES
 from experiment.training.together import batches_after, grouped, open_members, train_in_turn
+from experiment.training.trainer import Trainer
 from experiment.training.workdir import (
     Workdir,
     default_workdir,
@@ -56,12 +62,16 @@ __all__ = [
     "warmup_rsqrt",
     # Many of them.
     "Clock",
+    "RATES",
+    "TIMES",
     "Loop",
     "Member",
     "OpenRun",
     "Meshed",
     "Placement",
     "Pmapped",
+    "Profile",
+    "profile_of",
     "finish",
     "check_nothing_changed",
     "known_vocabulary",
@@ -70,6 +80,12 @@ __all__ = [
     "Origin",
     "origin_of",
     "use_compilation_cache",
+    # All of a command's runs, in one process or several.
+    "Begun",
+    "Processes",
+    "Trainer",
+    "connect",
+    "look_at",
     # Several runs as one.
     "PlannedRun",
     "batches_after",

@@ -14,7 +14,17 @@ SAMPLES = 4
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """What scores parameters on sentence pairs."""
+    """What scores parameters on sentence pairs, while a run goes on and at its end."""
+
+    def scores(
+        self,
+        params: Any,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        translated: int,
+        progress: Callable[[int, int], None],
+    ) -> dict[str, Any]:
+        """Returns the scores; the first `translated` pairs are translated, 0: all."""
 
     def score(
         self,
@@ -69,7 +79,7 @@ def finish(
         "seconds": train_seconds,
         "trained_together": member.together,
         "target_tokens": run.target_tokens,
-        "target_tokens_per_second": run.target_tokens / train_seconds["training"],
+        **member.overall_rates(),
         "skipped_updates": run.skipped_updates,
         "num_params": num_params(params),
         "checkpoint": digest,

@@ -10,8 +10,11 @@ import jax
 from experiment.config import TrainConfig
 from experiment.data import Batch
 from experiment.errors import MachineFailed
+from experiment.training.clock import DATA, in_words
 from experiment.training.member import Diverged, Member
 from experiment.training.parallel import Placement
+from experiment.training.processes import SECONDS_TO_PREPARE, Processes
+from experiment.training.profile import Profile, Profiler
 from experiment.training.progress import duration
 from experiment.training.stacking import stacked, unstacked
 from experiment.training.state import TrainState, num_params
@@ -37,14 +40,25 @@ class Loop:
         config: TrainConfig,
         members: Sequence[Member],
         stop: StopRequest,
+        processes: Processes | None = None,
+        profile: Profile | None = None,
     ) -> None:
         """`step_fn` is compiled by `placement` for so many members; all of them are at one step."""
         self.config, self.members, self.progress = config, list(members), members[0].progress
         self._step_fn, self._placement, self.stop = step_fn, placement, stop
+        self._processes = processes or Processes()
         self._rng = placement.place_rng(stacked([member.rng for member in members]))
         self._state = placement.place_state(stacked([member.run.state for member in members]))
         self._unfetched: list[dict[str, jax.Array]] = []
         self._compiled: set[tuple[int, ...]] = set()
+        self._profiler = Profiler(
+            profile,
+            members[0].run.workdir.path / "profile",
+            say=self.progress.say,
+            wait=lambda: jax.block_until_ready(self._state),
+        )
+        for member in members:
+            member.devices = placement.devices
 
     @property
     def step(self) -> int:
@@ -60,10 +74,20 @@ class Loop:
           MachineFailed: if a checkpoint cannot be written; those before are intact.
         """
         self.progress.say(self._headline())
+        for member in self.members:
+            member.run.clock.ready()
+        with self._profiler:
+            self._take_steps(batches)
+        for member in self.members:
+            member.run.clock.stop()
+        self.progress.say(in_words(self.members[0].run.clock.seconds()))
+
+    def _take_steps(self, batches: Iterable[Batch]) -> None:
         if self.step:
             self._evaluate_if_due()  # it may have been saved and stopped before its scoring
-        for batch in self.progress.while_waiting("the next batch", batches):
-            self._update(batch)
+        for batch in self.progress.while_waiting("the next batch", self._timed(batches)):
+            with self._profiler.step(self.step + 1):
+                self._update(batch)
             self.stop.look(self.step)
             if self._is_due(self.config.log_every):
                 self._log()
@@ -76,8 +100,16 @@ class Loop:
                 f"The batches ended after step {self.step:,} of {self.config.num_steps:,}. The "
                 "same command goes on from the newest checkpoint."
             )
-        for member in self.members:
-            member.run.clock.stop()
+
+    def _timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yields `batches`; what the next one takes to come is counted as waiting for data."""
+        iterator = iter(batches)
+        while True:
+            with self._phase(DATA):
+                batch = next(iterator, None)
+            if batch is None:
+                return
+            yield batch
 
     def _is_due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.config.num_steps
@@ -100,7 +132,8 @@ class Loop:
 
     def _wait_for_checkpoints(self) -> None:
         for member in self.members:
-            with self.progress.waiting(f"the checkpoint of step {self.step:,}"):
+            waiting = self.progress.waiting(f"the checkpoint of step {self.step:,}")
+            with self._phase("saving"), waiting:
                 member.run.checkpoints.wait()
 
     def _update(self, batch: Batch) -> None:
@@ -113,7 +146,6 @@ class Loop:
             self.progress.wait_for(f"compiling the step for batches of {rows} x {length} tokens")
             with self._phase("compiling"):
                 self._state, metrics = self._step_fn(self._state, placed, self._rng)
-                jax.block_until_ready(metrics)
             self._compiled.add(batch.source.shape)
         self._unfetched.append(metrics)
         for member in self.members:
@@ -154,12 +186,12 @@ class Loop:
             if (found := [line[name] for line in lines if name in line])
         )
         clock = self.members[0].run.clock.seconds()
-        left = (
-            (clock["total"] - clock["compiling"]) / self.step * (self.config.num_steps - self.step)
-        )
+        steady = clock["total"] - clock["compiling"] - clock["starting"]
+        left = steady / self.step * (self.config.num_steps - self.step)
+        mfu = sum(line.get("mfu", 0.0) for line in lines)
         self.progress.update(
             f"step {self.step:,}/{self.config.num_steps:,}  {means}  "
-            f"{rate:,.0f} target tokens/s  "
+            f"{rate:,.0f} target tokens/s  {f'{mfu:.0%} MFU  ' if mfu else ''}"
             f"{duration(clock['total'])} gone, {duration(left)} left"
         )
 
@@ -167,7 +199,7 @@ class Loop:
         self._fetch_metrics()
         params = self._unstacked(self._placement.fetch(self._state.params))
         for member, own in zip(self.members, params, strict=True):
-            if member.is_scored():
+            if member.is_scored() or not self._processes.is_first:
                 continue
             self.progress.update(f"step {self.step:,}: {self._called(member)}evaluating ...")
             with self._phase("evaluating"):
@@ -179,6 +211,7 @@ class Loop:
             self.progress.say(
                 f"step {self.step:,}  {seconds}  {self._called(member)}validation: {shown}"
             )
+        self._processes.wait(f"the scores of step {self.step:,}", SECONDS_TO_PREPARE)
 
     def _save(self) -> None:
         self._fetch_metrics()
@@ -187,6 +220,7 @@ class Loop:
             states = self._unstacked(self._placement.fetch(self._state))
             for member, state in zip(self.members, states, strict=True):
                 member.save(state)
+        self._processes.wait(f"step {self.step:,} to be saved", SECONDS_TO_PREPARE)
 
     def _unstacked(self, tree: Any) -> list[Any]:
         return unstacked(tree, len(self.members))

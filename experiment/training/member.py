@@ -2,15 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from experiment.errors import NotFinite
+from experiment.training.clock import of_steps
 from experiment.training.progress import Progress
 from experiment.training.start import OpenRun
 from experiment.training.state import TrainState
+from experiment.training.throughput import rates
 
 MEANS = ("loss", "nll", "gradient_norm")
 _NAMED_PAIRS = 8
@@ -22,6 +24,14 @@ class Diverged(NotFinite):
     def __init__(self, names: list[str], message: str) -> None:
         super().__init__(message)
         self.names = names
+
+
+class _Come(NamedTuple):
+    """How far a run has come."""
+
+    step: int
+    target_tokens: int
+    seconds: float  # of taking steps
 
 
 @dataclasses.dataclass
@@ -38,9 +48,11 @@ class Member:
     progress: Progress
     together: int = 1  # members of its loop, itself among them
     pairs_of: Callable[[int], Sequence[int]] = lambda step: ()  # the training pairs of a batch
+    flops_of: Callable[[int], float] | None = None  # what the model needs to train on these
+    devices: Sequence[Any] = ()  # all that take its steps; the loop says which
 
     def __post_init__(self) -> None:
-        self._logged = (self.run.target_tokens, self.run.clock.seconds()["training"])
+        self._logged = self._come_so_far()
 
     @property
     def name(self) -> str:
@@ -67,9 +79,10 @@ class Member:
             self.run.since_log.append(values)
 
     def log(self) -> dict[str, float]:
-        """Writes the means over what is kept, by target token, and the rate; returns them.
+        """Writes the means over what is kept, by target token, and the rates; returns them.
 
-        There are no means where every update was left out.
+        There are no means where every update was left out. The rates are over the steps taken since
+        the last time, those left out among them: they were computed all the same.
         """
         kept = self.run.since_log
         tokens = [metrics["target_tokens"] for metrics in kept]
@@ -79,13 +92,29 @@ class Member:
             if kept
         }
         line["skipped_updates"] = float(self.run.skipped_updates)
-        clock = self.run.clock.seconds()
-        now = (self.run.target_tokens, clock["training"])
-        line["target_tokens_per_second"] = (now[0] - self._logged[0]) / (now[1] - self._logged[1])
+        now = self._come_so_far()
+        line |= self._rates(self._logged, now)
         self._logged = now
-        self.run.log.write("train", self.run.step, {**line, "seconds": clock["total"]})
+        clock = self.run.clock.seconds()
+        seconds = {"seconds": clock.pop("total")}
+        seconds |= {f"seconds_{phase}": passed for phase, passed in clock.items()}
+        self.run.log.write("train", self.run.step, {**line, **seconds})
         self.run.since_log.clear()
         return line
+
+    def overall_rates(self) -> dict[str, float]:
+        """Returns the rates over the whole run, as if it had always had the devices of its end."""
+        return self._rates(_Come(0, 0, 0.0), self._come_so_far())
+
+    def _come_so_far(self) -> _Come:
+        seconds = of_steps(self.run.clock.seconds())
+        return _Come(self.run.step, self.run.target_tokens, seconds)
+
+    def _rates(self, since: _Come, now: _Come) -> dict[str, float]:
+        steps, flops_of = range(since.step + 1, now.step + 1), self.flops_of
+        flops = (lambda: sum(map(flops_of, steps))) if flops_of else None
+        tokens = now.target_tokens - since.target_tokens
+        return rates(tokens, now.seconds - since.seconds, self.devices, flops)
 
     def is_scored(self) -> bool:
         """Returns whether this step was scored before the run was stopped at it."""

@@ -12,6 +12,8 @@ from experiment.training.loss import Params
 from experiment.training.seeds import PlannedRun
 from experiment.training.workdir import Workdir, flatten, read_json
 
+_FREE = ("dtype", "remat", "scan_layers")  # how a model is computed, not which it is
+
 
 class Origin(NamedTuple):
     """A checkpoint of another run."""
@@ -104,7 +106,7 @@ def _newest(source: Workdir, config: ExperimentConfig, say: Callable[[str], None
     trained: ExperimentConfig = from_mapping(ExperimentConfig, source.read_config())
     before, now = flatten(trained.resolved()["model"]), flatten(config.resolved()["model"])
     for name, value in now.items():
-        if before[name] != value and not name.endswith("dropout_rate"):
+        if before[name] != value and name not in _FREE and not name.endswith("dropout_rate"):
             raise ValueError(
                 f"--finetune_from={source.path} has model.{name}={before[name]}, this config has "
                 f"{value}. Give --config.model.{name}={before[name]}."

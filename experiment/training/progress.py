@@ -1,6 +1,7 @@
 """What a person who waits is told, on standard error."""
 
 import contextlib
+import io
 import math
 import sys
 import threading
@@ -15,6 +16,11 @@ PATIENCE_SECONDS = 10.0
 _SECONDS_BETWEEN_REMARKS = 60.0
 
 
+class _Nowhere(io.StringIO):
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
 class Progress:
     """One line at a time: overwritten on a terminal, appended to a log elsewhere."""
 
@@ -27,6 +33,10 @@ class Progress:
         self._open = False
         self._waits: tuple[str, float] | None = None  # for what, since when
         self._watcher: threading.Thread | None = None
+
+    def mute(self) -> "Progress":
+        """Returns one that writes nothing, for a process whose every word another says too."""
+        return Progress(_Nowhere())
 
     def say(self, message: str) -> None:
         """Writes a line that stays."""

@@ -26,32 +26,37 @@ class PlannedRun(NamedTuple):
         return self.workdir.results_after(self.config.train.num_steps)
 
 
+def planned_runs(folder: pathlib.Path, config: ExperimentConfig, seeds: int) -> list[PlannedRun]:
+    """Returns the one run in `folder`, or those of `seeds` seeds in its folders seed_*."""
+    if seeds == 1:
+        return [PlannedRun(Workdir(folder), config)]
+    return [
+        PlannedRun(Workdir(folder / f"seed_{seed}"), dataclasses.replace(config, seed=seed))
+        for seed in range(config.seed, config.seed + seeds)
+    ]
+
+
 def runs_of(folder: pathlib.Path, config: ExperimentConfig, seeds: int) -> list[PlannedRun]:
-    """Returns the one run in `folder`, or those of `seeds` seeds in its folders seed_*.
+    """Returns the `planned_runs`, once nothing that is there stands against them.
 
     Raises:
       ValueError: if `folder` holds the other kind, or a run of another config.
     """
     members = sorted(path.parent.name for path in folder.expanduser().glob("seed_*/config.json"))
-    if seeds == 1:
-        if members:
-            raise ValueError(
-                f"{folder} holds runs of several seeds ({', '.join(members)}). Give --seeds to go "
-                f"on with them, --workdir={folder / members[0]} and its --config.seed to go on "
-                "with one, or choose another --workdir."
-            )
-        runs = [PlannedRun(Workdir(folder), config)]
-    else:
-        if Workdir(folder).config.exists():
-            raise ValueError(
-                f"{folder} holds a single run. Leave out --seeds={seeds} to go on with it, or "
-                "choose another --workdir."
-            )
+    if seeds == 1 and members:
+        raise ValueError(
+            f"{folder} holds runs of several seeds ({', '.join(members)}). Give --seeds to go "
+            f"on with them, --workdir={folder / members[0]} and its --config.seed to go on "
+            "with one, or choose another --workdir."
+        )
+    if seeds > 1 and Workdir(folder).config.exists():
+        raise ValueError(
+            f"{folder} holds a single run. Leave out --seeds={seeds} to go on with it, or "
+            "choose another --workdir."
+        )
+    if seeds > 1:
         Workdir(folder).check_belongs_to(config.resolved())  # it may be a file
-        runs = [
-            PlannedRun(Workdir(folder / f"seed_{seed}"), dataclasses.replace(config, seed=seed))
-            for seed in range(config.seed, config.seed + seeds)
-        ]
+    runs = planned_runs(folder, config, seeds)
     for run in runs:
         run.workdir.check_belongs_to(run.config.resolved())
     return runs

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,7 +60,7 @@ def open_run(
         nothing is changed then.
       NoGoodCheckpoint: if there are checkpoints and all of them are damaged; likewise.
     """
-    fingerprint = data.fingerprint
+    since, fingerprint = time.monotonic(), data.fingerprint
     workdir.check_belongs_to(config.resolved())
     state, kept, found = _restored(workdir, init, step, origin, say)
     check_same_data(kept.get("fingerprint", {}), fingerprint)
@@ -101,7 +102,7 @@ def open_run(
         skipped_in_a_row=kept.get("skipped_in_a_row", 0),
         checkpoints=checkpoints,
         log=MetricsLog(workdir.metrics, step=step),
-        clock=Clock(kept.get("seconds")),
+        clock=Clock(kept.get("seconds"), since=since),
     )
 
 

@@ -5,17 +5,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from experiment.config import ExperimentConfig
 from experiment.data import Batch, TrainingData, training_batches
+from experiment.training.following import followed, told_of
 from experiment.training.member import Diverged, Member
 from experiment.training.origin import Origin
 from experiment.training.parallel import Placement
+from experiment.training.processes import Processes
 from experiment.training.progress import Progress
 from experiment.training.seeds import CommonStep, PlannedRun, has_common_step, newest_common_step
 from experiment.training.stacking import stacked_batches
-from experiment.training.start import open_run
+from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState
+from model.transformer import TransformerConfig, training_flops
 
 # Tokens x d_model of all members up to which a CPU takes their steps faster together: then what
 # passes between two layers still lies in its cache. docs/measurements.md has the figures.
@@ -74,14 +78,56 @@ def open_members(
     evaluate: Callable[..., dict[str, Any]],
     progress: Progress,
     origin: Origin | None = None,
+    processes: Processes | None = None,
 ) -> list[Member]:
     """Returns the runs, opened at the newest step that all have; `data` is that of each, by name.
+
+    The first process opens them, and the others get their states from it.
 
     Raises:
       ValueError: if a checkpoint was trained on other data, or for more steps.
       NoGoodCheckpoint: if there are checkpoints of a run and all of them are damaged.
     """
-    common, members = CommonStep(None, {}), []
+    opened: list[OpenRun] = []
+    processes = processes or Processes()
+
+    def open_all() -> list[dict[str, Any]]:
+        opened.extend(_opened(runs, data, init, progress, origin))
+        return [told_of(run) for run in opened]
+
+    told = processes.from_first("the newest checkpoint to be read", open_all)
+    members = []
+    for number, run in enumerate(runs):
+        root, own = jax.random.key(run.config.seed), data[run.name]
+        if not processes.is_first:
+            shapes = jax.eval_shape(init, root)
+            state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+            opened.append(followed(run, own, state, told[number]))
+        opened[number].state = processes.spread(opened[number].state)
+        members.append(
+            Member(
+                opened[number],
+                jax.random.fold_in(root, 1),
+                evaluate,
+                progress,
+                together=len(runs),
+                pairs_of=functools.partial(_pairs_of_batch, own),
+                flops_of=functools.partial(
+                    _flops_of_batch, own, run.config.model.transformer(own.vocabulary.size)
+                ),
+            )
+        )
+    return members
+
+
+def _opened(
+    runs: Sequence[PlannedRun],
+    data: Mapping[str, TrainingData],
+    init: Callable[[jax.Array], TrainState],
+    progress: Progress,
+    origin: Origin | None,
+) -> list[OpenRun]:
+    common, opened = CommonStep(None, {}), []
     if len(runs) > 1:
         with progress.waiting("the checkpoints of all seeds to be read"):
             common = newest_common_step(runs, progress.say)
@@ -89,28 +135,19 @@ def open_members(
         progress.wait_for(f"{run.workdir.path}: initialising, or restoring the newest checkpoint")
         root = jax.random.key(run.config.seed)
         start = functools.partial(init, jax.random.fold_in(root, 0))
-        own = data[run.name]
-        opened = open_run(
-            run.workdir,
-            run.config,
-            own,
-            start,
-            step=common.step,
-            damaged=common.damaged.get(run.name),
-            origin=origin,
-            say=progress.say,
-        )
-        members.append(
-            Member(
-                opened,
-                jax.random.fold_in(root, 1),
-                evaluate,
-                progress,
-                together=len(runs),
-                pairs_of=functools.partial(_pairs_of_batch, own),
+        opened.append(
+            open_run(
+                run.workdir,
+                run.config,
+                data[run.name],
+                start,
+                step=common.step,
+                damaged=common.damaged.get(run.name),
+                origin=origin,
+                say=progress.say,
             )
         )
-    return members
+    return opened
 
 
 def _pairs_of_batch(data: TrainingData, step: int) -> Sequence[int]:
@@ -118,14 +155,28 @@ def _pairs_of_batch(data: TrainingData, step: int) -> Sequence[int]:
     return sorted(data.plan.rows(step - 1).examples.tolist())
 
 
+def _flops_of_batch(data: TrainingData, model: TransformerConfig, step: int) -> float:
+    """Returns the operations that the model needs for the update that ended `step`."""
+    lengths = data.train.lengths[data.plan.rows(step - 1).examples]
+    return float(training_flops(model, *lengths.T).sum())
+
+
 def batches_after(
     step: int, runs: Sequence[PlannedRun], data: Mapping[str, TrainingData], placement: Placement
 ) -> Iterator[Batch]:
     """Yields this process's rows of each step after `step`, to the last; `data` is by name."""
-    left = {"start_step": step, "num_steps": runs[0].config.train.num_steps - step}
-    rows = {"shards": placement.shards, "of": placement.num_shards}
-    each = [data[run.name] for run in runs]
-    return stacked_batches([training_batches(own.train, own.plan, **left, **rows) for own in each])
+    each = [
+        training_batches(
+            data[run.name].train,
+            data[run.name].plan,
+            start_step=step,
+            num_steps=run.config.train.num_steps - step,
+            shards=placement.shards,
+            of=placement.num_shards,
+        )
+        for run in runs
+    ]
+    return stacked_batches(each)
 
 
 def train_in_turn(

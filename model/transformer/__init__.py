@@ -7,6 +7,7 @@ from model.transformer.decoder import Decoder
 from model.transformer.embedding import Embedding, embed
 from model.transformer.encoder import Encoder
 from model.transformer.feed_forward import FeedForward
+from model.transformer.flops import forward_flops, training_flops
 from model.transformer.masks import causal_mask, history_mask, segment_mask
 from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from model.transformer.parameter_count import parameter_count, parameter_counts
@@ -50,6 +51,9 @@ __all__ = [
     # Table 3's last column.
     "parameter_count",
     "parameter_counts",
+    # What it takes to use them.
+    "forward_flops",
+    "training_flops",
     # What may stand in for the sinusoids.
     "LearnedPositions",
     "Placement",

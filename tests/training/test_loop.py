@@ -3,6 +3,7 @@ import functools
 import json
 import os
 import signal
+import time
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +13,14 @@ import pytest
 from experiment.data import training_batches
 from experiment.errors import MachineFailed
 from experiment.training import (
+    RATES,
+    TIMES,
     Diverged,
     Loop,
     Member,
     Pmapped,
     Preempted,
+    Profile,
     Progress,
     StopRequest,
     TrainState,
@@ -28,6 +32,7 @@ from experiment.training import (
     read_metrics,
     train_step,
 )
+from experiment.training.chips import TPUS
 from experiment.training.loop import STEPS_AHEAD
 from model.transformer import Transformer
 from tests.made_up import V, bigram, config, training_data
@@ -44,7 +49,6 @@ LOSS_FN = loss_of(MODEL, CONFIG.train.label_smoothing)
 STEP = ONE_DEVICE.compile_train_step(
     functools.partial(train_step, loss_fn=LOSS_FN, optimizer=OPTIMIZER)
 )
-TIMES = {"seconds", "target_tokens_per_second"}
 
 
 def evaluate(params, *, progress):
@@ -53,11 +57,16 @@ def evaluate(params, *, progress):
     return {"score": float(sum(np.abs(leaf).sum(dtype=float) for leaf in jax.tree.leaves(params)))}
 
 
-def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate):
+def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate, profile=None):
     member = Member(run, jax.random.key(1), evaluate, Progress())
     stop = StopRequest(member.progress.say)
     return Loop(
-        step_fn=step_fn, placement=placement, config=config.train, members=[member], stop=stop
+        step_fn=step_fn,
+        placement=placement,
+        config=config.train,
+        members=[member],
+        stop=stop,
+        profile=profile,
     )
 
 
@@ -307,6 +316,108 @@ def test_few_steps_are_handed_out_before_the_first_is_done(tmp_path):
     assert max(ahead) == STEPS_AHEAD
 
 
+def lines_of(run):
+    return [line for line in read_metrics(run.workdir.metrics) if line["kind"] == "train"]
+
+
+def test_every_second_is_counted_in_one_phase(tmp_path, capsys):
+    def slow(batches):
+        time.sleep(0.3)
+        yield from batches
+
+    def evaluate(params, *, progress):
+        time.sleep(0.2)
+        return {"score": 1.0}
+
+    with opened(tmp_path, CONFIG, INIT) as run:
+        run_to_end(looped(run, evaluate=evaluate), slow(batches_of(run)))
+        seconds, lines = run.clock.seconds(), lines_of(run)
+    total = seconds.pop("total")
+    assert sum(seconds.values()) == pytest.approx(total)
+    assert all(passed > 0 for passed in seconds.values())
+    assert seconds["data"] >= 0.3
+    assert seconds["evaluating"] >= 0.4
+    assert lines[-1]["seconds"] == pytest.approx(
+        sum(lines[-1][f"seconds_{phase}"] for phase in seconds)
+    )
+    assert lines[0]["seconds_data"] >= 0.3
+    (said,) = (line for line in capsys.readouterr().err.split("\n") if " in all: " in line)
+    assert said.startswith(f"{int(total)}s in all: training ")
+
+
+def test_waiting_for_batches_slows_the_rate_down(tmp_path):
+    def slow(batches):
+        for batch in batches:
+            time.sleep(0.1)
+            yield batch
+
+    with opened(tmp_path, CONFIG, INIT) as run:
+        run_to_end(looped(run), slow(batches_of(run)))
+        assert all(line["target_tokens_per_second"] < 64 / 0.1 for line in lines_of(run))
+
+
+def test_utilisation_is_of_all_steps_since_the_last_line_left_out_or_not(
+    tmp_path, capsys, monkeypatch
+):
+    chip = TPUS["TPU v4"]._replace(flops=1e6)
+    monkeypatch.setattr("experiment.training.throughput.chip_of", lambda kind: chip)
+    monkeypatch.setattr("experiment.training.progress.Progress.update", Progress.say)
+    asked = []
+    with opened(tmp_path, CONFIG, INIT) as run:
+        loop = looped(run, step_fn=exploding(5))
+        loop.members[0].flops_of = lambda step: asked.append(step) or 1e3 * step
+        run_to_end(loop, batches_of(run))
+        first, second, *_ = lines_of(run)
+        assert asked == list(range(1, 11))
+        assert set(loop.members[0].overall_rates()) == set(RATES)
+        assert asked == 2 * list(range(1, 11))
+    took = [line["seconds_training"] + line["seconds_data"] for line in (first, second)]
+    # Steps 4, 5 and 6; the line itself is written a moment after the rates are taken.
+    assert second["mfu"] == pytest.approx(15e3 / (took[1] - took[0]) / 1e6, rel=0.05)
+    assert f" target tokens/s  {second['mfu']:.0%} MFU  " in capsys.readouterr().err
+
+
+def test_there_is_no_utilisation_where_the_peak_is_not_known(tmp_path, capsys):
+    with opened(tmp_path, CONFIG, INIT) as run:
+        loop = looped(run)
+        loop.members[0].flops_of = lambda step: 1e3
+        run_to_end(loop, batches_of(run))
+        (line, *_) = lines_of(run)
+    assert "mfu" not in line
+    assert "MFU" not in capsys.readouterr().err
+    assert line["target_tokens_per_second_per_device"] == line["target_tokens_per_second"] > 0
+
+
+def test_rate_per_device_is_of_all_devices(tmp_path):
+    loss_fn = functools.partial(batch_loss, apply_fn=bigram, label_smoothing=0.1)
+    placement = Pmapped(jax.devices()[:4])
+    step_fn = placement.compile_train_step(
+        functools.partial(train_step, loss_fn=loss_fn, optimizer=OPTIMIZER)
+    )
+
+    def init():
+        return blank()._replace(opt_state=OPTIMIZER.init(blank().params))
+
+    with opened(tmp_path, CONFIG, init) as run:
+        run_to_end(looped(run, CONFIG, step_fn, placement), batches_of(run))
+        (line, *_) = lines_of(run)
+    rate = line["target_tokens_per_second"]
+    assert line["target_tokens_per_second_per_device"] == pytest.approx(rate / 4)
+
+
+def test_trace_lies_in_the_workdir(tmp_path, capsys):
+    with opened(tmp_path, CONFIG, INIT) as run:
+        run_to_end(looped(run, profile=Profile(2, 4)), batches_of(run))
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
+    assert f"steps 3 to 4 are traced in {tmp_path / 'profile'}. " in capsys.readouterr().err
+
+
+def test_trace_is_written_when_the_run_is_stopped(tmp_path):
+    with opened(tmp_path, CONFIG, INIT) as run, pytest.raises(Preempted):
+        run_to_end(looped(run, profile=Profile(2, 9)), batches_of(run, stop_after=5))
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
+
+
 class Scorer:
     """Scores with the parameters themselves."""
 
@@ -342,6 +453,9 @@ def test_results_are_of_the_mean_of_the_newest_checkpoints(tmp_path, capsys):
     assert {name: results[name] for name in expected} == expected
     assert results["seconds"]["total"] == results["train_seconds"] > 0
     assert results["target_tokens_per_second"] > 0
+    per_device = results["target_tokens_per_second_per_device"]
+    assert per_device == results["target_tokens_per_second"]  # there is one
+    assert "mfu" not in results
     assert results["commit"]
     said = capsys.readouterr().err
     assert "scoring test (2 pairs) with the mean of 2 checkpoints" in said

@@ -1,5 +1,6 @@
 import base64
 import pathlib
+import time
 
 import jax
 import numpy as np
@@ -51,6 +52,16 @@ def test_run_goes_on_from_its_newest_checkpoint(tmp_path):
         assert (run.since_log, run.target_tokens) == ([{"loss": 0.1}], 42)
         assert 9 <= run.clock.seconds()["total"] < 60
         assert run.workdir.metrics.read_text().count("\n") == 2
+
+
+def test_initialising_is_counted_as_starting(tmp_path):
+    def slow():
+        time.sleep(0.2)
+        return init()
+
+    with opened(tmp_path, CONFIG, slow) as run:
+        run.clock.ready()
+        assert run.clock.seconds()["starting"] >= 0.2 > run.clock.seconds()["training"]
 
 
 def test_checkpoint_says_what_its_numbers_mean(tmp_path):

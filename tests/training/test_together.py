@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from experiment.training import (
+    TIMES,
     Diverged,
     Loop,
     PlannedRun,
@@ -31,8 +32,8 @@ from experiment.training import (
 )
 from experiment.training.seeds import common_step
 from experiment.training.stacking import stacked, unstacked
-from model.transformer import Transformer
-from tests.made_up import V, config, training_data
+from model.transformer import Transformer, training_flops
+from tests.made_up import V, config, training_data, vocabulary
 
 CONFIG = config()
 MODEL = Transformer(CONFIG.model.transformer(V))
@@ -43,7 +44,6 @@ STEP = functools.partial(
     train_step, loss_fn=loss_of(MODEL, CONFIG.train.label_smoothing), optimizer=OPTIMIZER
 )
 COMPILED = {members: ONE_DEVICE.compile_train_step(STEP, members) for members in (1, 2)}
-TIMES = ("seconds", "target_tokens_per_second")
 
 
 def evaluate(params, *, progress):
@@ -69,7 +69,9 @@ def trained(runs, *, stop_after=None, step_fn=None):
     )
 
     def batches():
-        for step, batch in enumerate(batches_after(loop.step, runs, data), loop.step + 1):
+        for step, batch in enumerate(
+            batches_after(loop.step, runs, data, ONE_DEVICE), loop.step + 1
+        ):
             if step == stop_after:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
@@ -148,6 +150,22 @@ def test_stopped_and_resumed_together_is_never_stopped(tmp_path, straight, stop)
     assert trained(runs, stop_after=stop) == stop
     assert [saved(run)[-1] for run in runs] == [stop, stop]
     assert_the_same(trained(runs), straight)
+
+
+def test_work_of_a_step_is_that_of_the_sentences_in_its_batch(tmp_path):
+    runs = runs_of(tmp_path, CONFIG, 1)
+    data = data_of(runs)
+    (member,) = open_members(runs, data, INIT, evaluate, Progress())
+    model = CONFIG.model.transformer(vocabulary().size)
+    for step, batch in enumerate(batches_after(0, runs, data), 1):
+        lengths = [
+            ((source == segment).sum(), (target == segment).sum())
+            for source, target in zip(batch.source_segments, batch.target_segments, strict=True)
+            for segment in range(1, source.max() + 1)
+        ]
+        work = training_flops(model, *np.array(lengths).T).sum()
+        assert member.flops_of(step) == work > 0
+    member.close()
 
 
 @pytest.mark.parametrize(("stop", "behind"), [(5, 4), (2, None)])

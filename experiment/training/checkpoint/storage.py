@@ -7,6 +7,7 @@ import pathlib
 import threading
 from typing import Any
 
+import jax
 import orbax.checkpoint as ocp
 
 Items = dict[str, Any]  # by name: trees of numpy arrays, and one dict that JSON can hold
@@ -26,7 +27,7 @@ def write(folder: pathlib.Path, items: Items) -> None:
         name: ocp.args.JsonSave(item) if name == RECORD else ocp.args.StandardSave(item)
         for name, item in items.items()
     }
-    with _ORBAX, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
+    with _ORBAX, _checkpointer() as orbax:
         orbax.save(folder, args=ocp.args.Composite(**arguments))
 
 
@@ -36,6 +37,16 @@ def read(folder: pathlib.Path, names: list[str]) -> Items:
         name: ocp.args.JsonRestore() if name == RECORD else ocp.args.StandardRestore()
         for name in names
     }
-    with _ORBAX, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as orbax:
+    with _ORBAX, _checkpointer() as orbax:
         restored = orbax.restore(folder, args=ocp.args.Composite(**arguments))
     return {name: restored[name] for name in names}
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """Returns one that waits for no other process of the run: this one reads and writes alone."""
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=jax.process_index(), active_processes={jax.process_index()}
+    )
+    options = ocp.CompositeOptions(multiprocessing_options=alone)
+    handler = ocp.CompositeCheckpointHandler(composite_options=options)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)

@@ -117,14 +117,15 @@ class Meshed(Placement):
         return wrap(data)
 
     def place_batch(self, batch: Batch) -> Batch:
-        return Batch(*(self._place_rows(self._blocks(field)) for field in batch))
+        placed: Any = [self._place_rows(self._blocks(field)) for field in batch]
+        return Batch(*placed)
 
     def _place_rows(self, blocks: np.ndarray) -> jax.Array:
         """Returns [(parts,) rows, length] of this process's [shards, parts, rows, length]."""
         _, parts, rows, length = blocks.shape
         local = dict(zip(self.shards, blocks, strict=True))
 
-        def of_device(index: tuple[slice, ...]) -> np.ndarray:
+        def of_device(index: Any) -> np.ndarray:
             block = local[(index[-2].start or 0) // rows]
             return block if parts > 1 else block[0]
 
@@ -151,8 +152,8 @@ class Meshed(Placement):
         lead = (parts,) * (parts > 1)
         shape = (*lead, self.num_shards * -(-each // parts), length)
         sharding = NamedSharding(self.mesh, PartitionSpec(*(None for _ in lead), ROWS))
-        field = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding)
-        return Batch(*(field for _ in Batch._fields))
+        field: Any = jax.ShapeDtypeStruct(shape, jnp.int32, sharding=sharding)
+        return Batch(*[field] * len(Batch._fields))
 
     def abstract_rng(self) -> Any:
         """Returns the shape of a random key, as it is placed."""

@@ -1,0 +1,121 @@
+"""How the processes of a run find each other: told by flags, or by the cluster they run on."""
+
+import socket
+import time
+from collections.abc import Callable
+
+import jax
+
+from experiment.errors import MachineFailed
+from experiment.training.processes import Processes
+from experiment.training.progress import PATIENCE_SECONDS, Progress, duration
+from experiment.training.watch import on_abort, stop
+
+SECONDS_TO_START = 300.0  # between the first process and the last
+CAUSES = (
+    "Usual causes: the command was not started on every host; the address or its port is wrong, or "
+    "a firewall closes it (where a cluster tells the address, JAX_COORDINATOR_PORT chooses another "
+    "port); proxy variables are set"
+)
+
+
+def connect(
+    coordinator: str | None,
+    num_processes: int | None,
+    process_id: int | None,
+    progress: Progress,
+    *,
+    seconds: float = SECONDS_TO_START,
+) -> Processes:
+    """Returns the processes of this run, of which `process_id` is this one.
+
+    `coordinator` is HOST:PORT, where process 0 listens. With none of the three, JAX looks for Cloud
+    TPU, GKE, Slurm and Open MPI; where there is none of them, this process is alone. Comes before
+    anything else asks JAX for its devices.
+
+    Raises:
+      ValueError: if the flags do not make sense.
+      MachineFailed: if the processes do not find each other within `seconds`.
+    """
+    given = (coordinator, num_processes, process_id)
+    alone = Processes()
+    if any(value is not None for value in given):
+        _check(coordinator, num_processes, process_id)
+        if num_processes == 1:
+            return alone
+        if process_id:
+            _reach(str(coordinator), progress.say, seconds)
+    what = f"all processes to start (or: {CAUSES})"
+    apart = f"The processes did not find each other within {duration(seconds)}. {CAUSES}."
+    on_abort(lambda: stop(apart))  # which is how JAX gives up where it offers the service itself
+    with progress.waiting(what):
+        try:
+            jax.distributed.initialize(
+                coordinator, num_processes, process_id, initialization_timeout=round(seconds)
+            )
+        except ValueError as error:
+            if coordinator is None and "coordinator_address" in str(error):
+                on_abort(None)
+                return alone
+            raise
+        except RuntimeError as error:
+            raise MachineFailed(f"{apart} ({' '.join(str(error).split())[:200]})") from error
+    if jax.process_count() == 1:
+        on_abort(None)
+        return alone
+    # The only place where JAX keeps its client; multihost_utils offers no wait with an end.
+    from jax._src import distributed
+
+    state = distributed.global_state
+    address = state.coordinator_address or ""
+    return Processes(jax.process_index(), jax.process_count(), state.client, address, progress.say)
+
+
+def _check(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    if coordinator is None or num_processes is None or process_id is None:
+        raise ValueError(
+            "--coordinator, --num_processes and --process_id go together. Give all three, or none "
+            "where the cluster tells."
+        )
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError(
+            f"--coordinator={coordinator} must be HOST:PORT, where process 0 listens, such as "
+            "10.0.0.1:8476."
+        )
+    if num_processes < 1:
+        raise ValueError(f"--num_processes={num_processes} must be at least 1.")
+    if not 0 <= process_id < num_processes:
+        raise ValueError(
+            f"--process_id={process_id} must be from 0 to {num_processes - 1}, as "
+            f"--num_processes={num_processes}."
+        )
+
+
+def _reach(coordinator: str, say: Callable[[str], None], seconds: float) -> None:
+    """Returns when something listens at the address of process 0; JAX itself waits in silence.
+
+    Raises:
+      MachineFailed: if nothing does within `seconds`.
+    """
+    host, _, port = coordinator.rpartition(":")
+    started, remark = time.monotonic(), PATIENCE_SECONDS
+    while True:
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=5):
+                return
+        except OSError as error:
+            reason = str(error)
+        waited = time.monotonic() - started
+        if waited > seconds:
+            raise MachineFailed(
+                f"Process 0 did not answer at {coordinator} within {duration(seconds)} ({reason}). "
+                f"{CAUSES}."
+            )
+        if waited > remark:
+            remark *= 3
+            say(
+                f"waiting for process 0 at {coordinator}, {duration(waited)} so far ({reason}). "
+                f"{CAUSES}."
+            )
+        time.sleep(0.5)

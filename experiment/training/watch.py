@@ -1,0 +1,138 @@
+"""Heartbeats: a process that is gone is named by the others, and none of them waits for it.
+
+A collective operation with a process that is gone never ends on some hardware, and nothing can
+interrupt it; so the watch ends the whole process, from a thread of its own.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from experiment.errors import MachineFailed
+
+SECONDS_BETWEEN_BEATS = 2.0
+LOST_AFTER_SECONDS = 20.0  # without a beat
+_SECONDS_TO_FOLLOW = 10.0  # after another has left, for the same reason perhaps
+_WELL = ("0", "42")  # exit codes of a run that is done, or saved
+_ADVICE = (
+    "This process stops. Start all of them again: the same command goes on from the newest "
+    "checkpoint."
+)
+
+
+class Watch:
+    """Tells the other processes that this one lives, and ends it when another does not."""
+
+    def __init__(
+        self,
+        client: Any,
+        index: int,
+        named: Callable[[int], str],
+        count: int,
+        address: str,
+    ) -> None:
+        """`address` is where process 0 offers the coordination service, or empty if unknown."""
+        self._client, self._index, self._named, self._count = client, index, named, count
+        self._address, self._left = address, threading.Event()
+        self._heard: dict[str, tuple[str, float]] = {}
+        self._thread = threading.Thread(target=self._run, daemon=True, name="watch")
+
+    def start(self) -> None:
+        """Goes on in the background until `leave`."""
+        on_abort(self._aborted)
+        self._thread.start()
+
+    def leave(self, exit_code: int) -> None:
+        """Tells the others how this process ends; one that has failed ends here."""
+        self._left.set()
+        self._thread.join()
+        self._client.key_value_set(f"left/{self._index}", str(exit_code), allow_overwrite=True)
+        if str(exit_code) in _WELL:
+            return
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if self._index == 0:
+            time.sleep(2 * SECONDS_BETWEEN_BEATS)  # what it has told goes with it
+        os._exit(exit_code)
+
+    def _run(self) -> None:
+        beats, failed_since = 0, None
+        while not self._left.wait(SECONDS_BETWEEN_BEATS):
+            beats += 1
+            try:
+                self._client.key_value_set(f"beat/{self._index}", str(beats), allow_overwrite=True)
+                heard = dict(self._client.key_value_dir_get("beat/"))
+                left = dict(self._client.key_value_dir_get("left/"))
+            except Exception:  # whatever JAX raises: it cannot be reached
+                failed_since = failed_since or time.monotonic()
+                if time.monotonic() - failed_since > LOST_AFTER_SECONDS:
+                    stop(f"{self._named(0)} cannot be reached any more. {_ADVICE}")
+                continue
+            failed_since = None
+            self._check(heard, left)
+
+    def _check(self, heard: dict[str, str], left: dict[str, str]) -> None:
+        now = time.monotonic()
+        for index in range(self._count):
+            code = left.get(f"left/{index}")
+            if code in _WELL or index == self._index:
+                continue
+            if code is not None:
+                if not self._left.wait(_SECONDS_TO_FOLLOW):
+                    stop(f"{self._named(index)} ended with exit code {code}. {_ADVICE}")
+                return
+            beat = heard.get(f"beat/{index}", "")
+            last, since = self._heard.get(str(index), ("", now))
+            if beat != last or str(index) not in self._heard:
+                self._heard[str(index)] = (beat, now)
+            elif now - since > LOST_AFTER_SECONDS:
+                stop(
+                    f"{self._named(index)} has shown no sign of life for "
+                    f"{LOST_AFTER_SECONDS:.0f} s. {_ADVICE}"
+                )
+
+    def _aborted(self) -> None:
+        """JAX's client ends this process as soon as the service, in process 0, is gone."""
+        if self._index and not _answers(self._address):
+            stop(f"{self._named(0)} is gone. {_ADVICE}")
+        os._exit(128 + signal.SIGABRT)
+
+
+def stop(message: str) -> None:
+    """Ends this process at once, from whatever thread, as one that the machine has failed."""
+    # Not by print: another thread may hold its lock for ever.
+    os.write(2, f"\nerror: {message}\n".encode())
+    os._exit(MachineFailed.exit_code)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+_HANDLERS: list[Any] = []  # C calls them, and does not keep them
+
+
+def on_abort(handle: Callable[[], None] | None) -> None:
+    """Calls `handle` when C code aborts the process, in the thread that does; None: as before.
+
+    Python's own signal handlers would only be called later, and there is no later.
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal.restype = ctypes.c_void_p
+    if handle is None:
+        libc.signal(int(signal.SIGABRT), None)  # SIG_DFL
+        return
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: handle())
+    _HANDLERS.append(handler)
+    libc.signal(int(signal.SIGABRT), handler)
