@@ -81,8 +81,8 @@ def _refusal(name: str, message: str) -> str:
             "no TPU compiler is installed. It runs on any x86 Linux, without a TPU: "
             "pip install 'attention-lab[tpu]'"
         )
-    reason = message.partition(": ")[2] or message
-    return f"--topology={name} is not known: {' '.join(reason.split())} Known are {_EXAMPLES}, ..."
+    reason = " ".join((message.partition(": ")[2] or message).split()).rstrip(".")
+    return f"--topology={name} is not known: {reason}. Known are {_EXAMPLES}, ..."
 
 
 def _usable_memory(device: jax.Device) -> int:
