@@ -16,7 +16,15 @@ from experiment.training import Checkpoints, Processes, connect, read_metrics
 from experiment.training.progress import Progress
 from tests.tiny_run import ENVIRONMENT, ROOT, training, write_corpus
 
-STEPS = {"model__dropout_rate": 0.0, "train__num_steps": 60, "train__evaluate_every": 60}
+# Adam makes much of rounding where a gradient is next to nothing: a low rate keeps that small.
+STEPS = {
+    "model__dropout_rate": 0.0,
+    "train__num_steps": 60,
+    "train__log_every": 4,
+    "train__save_every": 20,
+    "train__evaluate_every": 60,
+    "train__learning_rate_scale": 0.1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +67,7 @@ def start(place, name, count, *flags, **changes):
 
 def end(processes, timeout=300):
     try:
-        return [
-            (*process.communicate(timeout=timeout), process.returncode) for process in processes
-        ]
+        return [(*each.communicate(timeout=timeout), each.returncode) for each in processes]
     finally:
         for process in processes:
             process.kill()
@@ -97,7 +103,6 @@ def alone(place):
         (2, {}),
         (4, {}),
         (2, {"devices": 2, "mesh__data": -1, "mesh__fsdp": 4}),
-        (2, {"devices": 2, "mesh__data": -1, "mesh__tensor": 2}),
     ],
 )
 def test_several_processes_train_what_one_does(place, alone, count, changes):
@@ -106,10 +111,9 @@ def test_several_processes_train_what_one_does(place, alone, count, changes):
     together = losses(place, name)
     assert together.keys() == alone.keys()
     for step, loss in alone.items():
-        np.testing.assert_allclose(together[step], loss, rtol=1e-4)
-    assert [json.loads(said[0][0])["step"], *(out for out, _, _ in said[1:])] == [60] + [""] * (
-        count - 1
-    )
+        np.testing.assert_allclose(together[step], loss, rtol=1e-5)
+    assert json.loads(said[0][0])["step"] == 60
+    assert not any(printed for printed, _, _ in said[1:])
 
 
 def test_run_moves_between_arrangements_and_keeps_its_curve(place, alone):
@@ -122,15 +126,11 @@ def test_run_moves_between_arrangements_and_keeps_its_curve(place, alone):
         (60, 1, {}),
     ]
     for steps, count, changes in moves:
-        often = {"train__evaluate_every": 60, "train__log_every": 3}
-        trained(place, "moving", count, **{**changes, **often, "train__num_steps": steps})
-    lines = read_metrics(place / "moving" / "metrics.jsonl")
-    moved = {line["step"]: line["loss"] for line in lines if line["kind"] == "train"}
-    trained(place, "staying", 1, train__log_every=3)
-    stayed = losses(place, "staying")
-    assert moved.keys() == stayed.keys()
-    for step, loss in stayed.items():
-        np.testing.assert_allclose(moved[step], loss, rtol=1e-4)
+        trained(place, "moving", count, **{**changes, "train__num_steps": steps})
+    moved = losses(place, "moving")
+    assert moved.keys() == alone.keys()
+    for step, loss in alone.items():
+        np.testing.assert_allclose(moved[step], loss, rtol=1e-5)
 
 
 @pytest.mark.parametrize("victim", [0, 1])
@@ -262,5 +262,5 @@ def test_processes_that_differ_are_named():
     store = Store()
     first, second = two(store, [])
     first.publish("meeting/1", "one corpus")
-    with pytest.raises(ValueError, match="The data must be the same in every process. process 1"):
+    with pytest.raises(ValueError, match=r"The data must be the same in every process\. process 1"):
         second.check_same("The data", "another corpus")
