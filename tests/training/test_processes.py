@@ -91,11 +91,6 @@ def losses(place, name):
     return {line["step"]: line["loss"] for line in lines if line["kind"] == "train"}
 
 
-def arrays(place, name):
-    step = Checkpoints(place / name / "checkpoints").steps()[-1]
-    return step, Checkpoints(place / name / "checkpoints")._read(step, ["params"])["params"]
-
-
 @pytest.fixture(scope="module")
 def alone(place):
     trained(place, "alone", 1)
@@ -139,9 +134,11 @@ def test_run_moves_between_arrangements_and_keeps_its_curve(place, alone):
         np.testing.assert_allclose(moved[step], loss, rtol=1e-5)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_process_that_is_killed_is_named_and_the_others_stop(place, victim):
-    name = f"killed {victim}"
+@pytest.mark.parametrize(
+    ("victim", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
+)
+def test_process_that_is_lost_is_named_and_the_others_stop(place, victim, number):
+    name = f"lost {victim} {number}"
     endless = {"train__num_steps": 100_000, "train__evaluate_every": 100_000}
     processes = start(place, name, 2, **endless)
     try:
@@ -149,20 +146,21 @@ def test_process_that_is_killed_is_named_and_the_others_stop(place, victim):
         while not (place / name / "checkpoints" / "40").exists():
             assert time.monotonic() < until and processes[victim].poll() is None
             time.sleep(0.2)
-        processes[victim].send_signal(signal.SIGKILL)
-        killed = time.monotonic()
+        processes[victim].send_signal(number)
+        lost = time.monotonic()
         _, said = processes[1 - victim].communicate(timeout=60)
-        assert time.monotonic() - killed < 45
+        assert time.monotonic() - lost < 30
     finally:
+        processes[victim].kill()
         end(processes)
     assert processes[1 - victim].returncode == MachineFailed.exit_code
     last = said.strip().split("\n")[-1]
     assert last.startswith(f"error: process {victim} (")
     assert last.endswith("the same command goes on from the newest checkpoint.")
-    # And it does.
-    newest = Checkpoints(place / name / "checkpoints").steps()[-1]
-    trained(place, name, 2, train__num_steps=newest + 10, train__evaluate_every=newest + 10)
-    assert arrays(place, name)[0] == newest + 10
+    if victim == 0:  # and it does
+        newest = Checkpoints(place / name / "checkpoints").steps()[-1]
+        trained(place, name, 2, train__num_steps=newest + 10, train__evaluate_every=newest + 10)
+        assert Checkpoints(place / name / "checkpoints").steps()[-1] == newest + 10
 
 
 def test_all_save_the_same_step_when_one_is_asked_to_stop(place):
