@@ -326,9 +326,9 @@ def test_checker_lets_an_allowed_import_pass(path, source):
 
 @pytest.mark.parametrize("source", ["import jax\njax.pmap(f)", "\nfrom jax import pmap"])
 def test_checker_reports_pmap_outside_its_file(source):
-    found = "experiment/training/loop.py:2: pmap belongs in experiment/training/parallel.py"
+    found = "experiment/training/loop.py:2: pmap belongs in experiment/training/parallel/pmapped.py"
     assert list(stray_pmap("experiment/training/loop.py", source)) == [found]
-    assert list(stray_pmap("experiment/training/parallel.py", source)) == []
+    assert list(stray_pmap("experiment/training/parallel/pmapped.py", source)) == []
 
 
 def test_checker_reports_a_circle():

@@ -16,24 +16,15 @@ SAMPLES = 4
 class Evaluator(Protocol):
     """What scores parameters on sentence pairs, while a run goes on and at its end."""
 
-    def scores(
-        self,
-        params: Any,
-        pairs: Sequence[tuple[str, str]],
-        *,
-        translated: int,
-        progress: Callable[[int, int], None],
-    ) -> dict[str, Any]:
-        """Returns the scores; the first `translated` pairs are translated, 0: all."""
-
     def score(
         self,
         params: Any,
         pairs: Sequence[tuple[str, str]],
         *,
+        translated: int | None = None,
         progress: Callable[[int, int], None],
     ) -> tuple[dict[str, Any], list[str]]:
-        """Returns the scores and the translations."""
+        """Returns the scores, and the translations of the first `translated` pairs (of all)."""
 
 
 def finish(

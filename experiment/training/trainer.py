@@ -95,12 +95,10 @@ class Trainer:
             )
 
     def _evaluate(self, params: Any, *, progress: Callable[[int, int], None]) -> dict[str, Any]:
-        return self.evaluator.scores(
-            params,
-            self._validation,
-            translated=self._config.evaluation.validation_sentences,
-            progress=progress,
-        )
+        count = self._config.evaluation.validation_sentences
+        return self.evaluator.score(params, self._validation, translated=count, progress=progress)[
+            0
+        ]
 
     def _finish(self, members: Sequence[Member], stop: StopRequest) -> dict[str, Any]:
         pairs = self._pairs(self._config.evaluation.test_split)

@@ -90,7 +90,7 @@ def test_gradient_is_the_mean_over_all_tokens(batches):
 def test_step_is_compiled_once_for_each_shape(start):
     traces = []
 
-    def counted(state, batch, rng, axis_name=None):
+    def counted(state, batch, rng):
         traces.append(batch.source.shape)
         return state._replace(step=state.step + 1), {}
 
@@ -107,14 +107,15 @@ def dropout_seen(step, devices):
     """What each device draws at a step: its loss is a random number and so is its gradient."""
 
     def loss_fn(params, batch, rng):
-        drawn = jax.random.uniform(rng) + 0 * params
+        drawn = jax.random.uniform(rng) + 0 * params["drawn"]
         one = jnp.float32(1)
         return drawn, Sums(drawn, drawn, one)
 
     place = Pmapped(jax.devices()[:devices])
     keep = optax.stateless(lambda gradients, params: gradients)
+    params = {"drawn": np.float32(0)}
     drawing = functools.partial(train_step, loss_fn=loss_fn, optimizer=keep)
-    state = TrainState(np.int32(step), np.float32(0), keep.init(np.float32(0)))
+    state = TrainState(np.int32(step), params, keep.init(params))
     (batch,) = evaluation_batches(
         TokenIds.from_lists([[2]] * 4, [[2]] * 4), bucket_lengths=(1,), sentences_per_batch=4
     )

@@ -157,7 +157,7 @@ def test_work_of_a_step_is_that_of_the_sentences_in_its_batch(tmp_path):
     data = data_of(runs)
     (member,) = open_members(runs, data, INIT, evaluate, Progress())
     model = CONFIG.model.transformer(vocabulary().size)
-    for step, batch in enumerate(batches_after(0, runs, data), 1):
+    for step, batch in enumerate(batches_after(0, runs, data, ONE_DEVICE), 1):
         lengths = [
             ((source == segment).sum(), (target == segment).sum())
             for source, target in zip(batch.source_segments, batch.target_segments, strict=True)
