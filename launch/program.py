@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from experiment import training
 from experiment.config import ExperimentConfig
 from experiment.training.state import TrainState
 from launch.collectives import Found, collectives_of
-from launch.flops import model_flops
 from launch.topology import MemoryRefused, Slice, memory_refused
 from model.transformer import Transformer
+from model.transformer.flops import training_flops
 
 
 class Memory(NamedTuple):
@@ -123,6 +124,17 @@ def batch_shape(config: ExperimentConfig, shards: int) -> Shape:
     """Returns the shape of the batch with the longest rows; of all buckets it needs most memory."""
     length = config.longest_row
     return Shape(config.train.tokens_per_batch // length, length, shards)
+
+
+def model_flops(config: ExperimentConfig, rows: int, length: int) -> float:
+    """Returns the products of one update on rows filled with one sentence each, as they are run.
+
+    Padding and the masked half of attention are computed too. What `model.remat` computes again is
+    not counted.
+    """
+    tokens = np.full(1, length)
+    sizes = config.model.transformer(config.data.vocab_size)
+    return float(rows * training_flops(sizes, tokens, tokens)[0])
 
 
 def _some_key() -> jax.Array:

@@ -65,7 +65,7 @@ def refusing(message):
         ),
         (
             "INVALID_ARGUMENT: Invalid TPU external name: TPU v9",
-            "^--topology=v9:2x2 is not known: Invalid TPU external name: TPU v9. Known are v4:2x2x1",
+            "^--topology=v9:2x2 is not known: Invalid TPU external name: TPU v9. Known are v4:2x2",
         ),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 
 from experiment import training
 from experiment.config_files import load_config
-from launch.flops import model_flops
+from launch.program import model_flops
 from launch.suggestion import changed
 from model.transformer import Transformer, one_sentence_a_row
 
