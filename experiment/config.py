@@ -159,6 +159,12 @@ class ExperimentConfig:
             f"train.tokens_per_batch={self.train.tokens_per_batch} must hold a row of "
             f"{self.longest_row} tokens. Raise it, or lower data.{self._longest_row_setting}.",
         )
+        at_once = self.mesh.tokens_per_device
+        require(
+            at_once == 0 or at_once >= self.longest_row,
+            f"mesh.tokens_per_device={at_once} must hold a row of {self.longest_row} tokens, or be "
+            f"0 for all at once. Use at least {self.longest_row}.",
+        )
         translated = self.evaluation.validation_sentences
         require(
             translated >= 0, f"evaluation.validation_sentences={translated} must be at least 0."

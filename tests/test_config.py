@@ -334,6 +334,25 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
             "Raise it, or lower data.bucket_lengths.",
         ),
         (
+            ["--config.mesh.tokens_per_device=255"],
+            "mesh.tokens_per_device=255 must hold a row of 256 tokens, or be 0 for all at once. "
+            "Use at least 256.",
+        ),
+        (
+            ["--config.mesh.data=-2"],
+            "mesh.data=-2 must be a number of devices, -1 for all that are left, or 0 for pmap.",
+        ),
+        (
+            ["--config.mesh.tensor=2"],
+            "mesh.tensor=2 needs a mesh, and mesh.data=0 is pmap. Use --config.mesh.data=-1.",
+        ),
+        (["--config.mesh.fsdp=0"], "mesh.fsdp=0 must be at least 1."),
+        (["--config.mesh.tokens_per_device=-1"], "mesh.tokens_per_device=-1 must be at least 0."),
+        (
+            ["--config.model.dtype=float16"],
+            "model.dtype='float16' must be one of float32, bfloat16.",
+        ),
+        (
             ["--config.train.keep_checkpoints=4"],
             "evaluation.average_checkpoints=5 must be between 1 and train.keep_checkpoints=4.",
         ),
