@@ -49,12 +49,11 @@ def main(argv: list[str]) -> None:
         profile = training.profile_of(flags.profile, config.train.num_steps)
         found = (flags.coordinator, flags.num_processes, flags.process_id)
         processes = training.connect(*found, progress)
-    with processes:
-        told = progress if processes.is_first else progress.mute()
+    told = progress if processes.is_first else progress.mute()
+    with command.failures(), processes:
         results = run(flags, config, profile, processes, told)
-        if processes.is_first:
-            shown = results if flags.seeds > 1 else next(iter(results.values()))
-            print(json.dumps(shown, indent=2))
+    if processes.is_first:
+        print(json.dumps(results if flags.seeds > 1 else next(iter(results.values())), indent=2))
 
 
 def run(
@@ -66,19 +65,21 @@ def run(
 ) -> dict[str, Any]:
     """Returns the results of every seed, by name; trains those that are not finished."""
     cache_dir = flags.cache_dir.expanduser()
-    folder = flags.workdir or training.default_workdir(flags.config)
     with command.user_errors():
-        asked = (folder, config, flags.seeds, flags.finetune_from)
-        begun = training.look_at(*asked, processes, progress)
+        settings = {**training.flatten(config.resolved()), "--seeds": flags.seeds}
+        processes.check_same("the settings", {**settings, "commit": training.commit()})
+        folder = flags.workdir or training.default_workdir(flags.config)
+        begun = training.look_at(
+            folder, config, flags.seeds, flags.finetune_from, processes, progress
+        )
         if not begun.left:
             return begun.results
+        known = {"vocabulary": begun.vocabulary}
         data = processes.after_first(
             "the corpus to be prepared",
-            lambda: prepare_training_data(
-                config, cache_dir, progress.say, vocabulary=begun.vocabulary
-            ),
+            lambda: prepare_training_data(config, cache_dir, progress.say, **known),
         )
-        processes.check_same("The data", json.dumps(data.fingerprint))
+        processes.check_same("the data", data.fingerprint)
         training.use_compilation_cache(cache_dir)
         placement = training.place(config, jax.devices())
     with command.machine_errors(), contextlib.ExitStack() as closing:

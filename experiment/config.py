@@ -117,7 +117,7 @@ class EvaluationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """How the devices share a step. What is computed is the same, whatever stands here."""
+    """How the devices share a step: the same batches, whatever stands here; other dropout masks."""
 
     data: int = 0  # 0: pmap over all devices; else a mesh, -1: of as many as the others leave
     fsdp: int = 1  # devices over which parameters and optimizer are spread, beside the rows

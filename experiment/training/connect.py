@@ -1,5 +1,6 @@
 """How the processes of a run find each other: told by flags, or by the cluster they run on."""
 
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -45,6 +46,8 @@ def connect(
             return alone
         if process_id:
             _reach(str(coordinator), progress.say, seconds)
+        else:
+            _check_free(str(coordinator))
     what = f"all processes to start (or: {CAUSES})"
     apart = f"The processes did not find each other within {duration(seconds)}. {CAUSES}."
     on_abort(lambda: stop(apart))  # which is how JAX gives up where it offers the service itself
@@ -60,8 +63,9 @@ def connect(
             raise
         except RuntimeError as error:
             raise MachineFailed(f"{apart} ({' '.join(str(error).split())[:200]})") from error
+    on_abort(None)
     if jax.process_count() == 1:
-        on_abort(None)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which JAX would keep for itself
         return alone
     # The only place where JAX keeps its client; multihost_utils offers no wait with an end.
     from jax._src import distributed
@@ -90,6 +94,18 @@ def _check(coordinator: str | None, num_processes: int | None, process_id: int |
             f"--process_id={process_id} must be from 0 to {num_processes - 1}, as "
             f"--num_processes={num_processes}."
         )
+
+
+def _check_free(coordinator: str) -> None:
+    """Raises ValueError if another program listens where process 0 has to."""
+    port = int(coordinator.rpartition(":")[2])
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise ValueError(
+            f"--coordinator={coordinator}: process 0 cannot listen on port {port} "
+            f"({error.strerror}). Choose another, on all hosts."
+        ) from None
 
 
 def _reach(coordinator: str, say: Callable[[str], None], seconds: float) -> None:

@@ -88,7 +88,7 @@ class Loop:
         for batch in self.progress.while_waiting("the next batch", self._timed(batches)):
             with self._profiler.step(self.step + 1):
                 self._update(batch)
-            self.stop.look(self.step)
+            self.stop.look()
             if self._is_due(self.config.log_every):
                 self._log()
             if self._is_due(self.config.save_every) or self.stop.asked:
@@ -135,6 +135,8 @@ class Loop:
             waiting = self.progress.waiting(f"the checkpoint of step {self.step:,}")
             with self._phase("saving"), waiting:
                 member.run.checkpoints.wait()
+        # None leaves before: JAX's farewell has a limit, and aborts who is still at work.
+        self._processes.wait(f"step {self.step:,} to be written", SECONDS_TO_PREPARE)
 
     def _update(self, batch: Batch) -> None:
         placed = self._placement.place_batch(batch)

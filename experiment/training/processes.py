@@ -10,7 +10,7 @@ import json
 import platform
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ T = TypeVar("T")
 SECONDS_TO_COME = 600.0  # to a meeting of all
 SECONDS_TO_PREPARE = 24 * 3600.0  # a corpus, or to score one: those that wait hear the heartbeats
 _SECONDS_BETWEEN_REMARKS = 60.0
+_INTERRUPTED = 130
 
 
 class Processes:
@@ -114,23 +115,24 @@ class Processes:
         self.wait(f"{what} everywhere", SECONDS_TO_PREPARE)
         return made[0]
 
-    def check_same(self, name: str, value: str) -> None:
-        """Refuses to go on with processes of which one has something else than the first.
+    def check_same(self, what: str, values: Mapping[str, Any]) -> None:
+        """Refuses to go on with processes of which one has other values than the first.
 
         Raises:
-          ValueError: naming it, and both values.
+          ValueError: naming the first that differs, and both.
         """
         if not self._client:
             return
         key = self._meeting()
-        self.publish(key, value)
-        values = self.collect(key, f"{name} to be compared")
-        for index, other in enumerate(values):
-            if other != values[0]:
-                raise ValueError(
-                    f"{name} must be the same in every process. {self.named(index)} has "
-                    f"{other[:200]}, {self.named(0)} has {values[0][:200]}."
-                )
+        self.publish(key, json.dumps(values))
+        first, *others = map(json.loads, self.collect(key, f"{what} to be compared"))
+        for index, other in enumerate(others, 1):
+            for name, value in first.items():
+                if other.get(name) != value:
+                    raise ValueError(
+                        f"{name} must be the same in every process: {self.named(index)} has "
+                        f"{str(other.get(name))[:100]}, {self.named(0)} has {str(value)[:100]}."
+                    )
 
     def spread(self, tree: Any) -> Any:
         """Returns the numpy arrays of the first process, bit for bit; others give any alike."""
@@ -168,7 +170,10 @@ class Processes:
     ) -> None:
         if not self._watch:
             return
-        if error is not None and not isinstance(error, SystemExit):
+        if isinstance(error, KeyboardInterrupt):
+            self._say("interrupted; what was saved is whole.")
+            self._watch.leave(_INTERRUPTED)
+        elif error is not None and not isinstance(error, SystemExit):
             traceback.print_exception(error)
             # It may be that another process is gone; then the watch says so, and ends this one.
             time.sleep(LOST_AFTER_SECONDS + 5)
@@ -194,7 +199,7 @@ class Processes:
                     f"Waited {duration(seconds)} for {what}; missing: {names}. Look there, and "
                     "start all of them again: the same command goes on from the newest checkpoint."
                 )
-            if now - said > patience:
+            if now - said > patience and (self.is_first or missing != [0]):
                 said, patience = now, _SECONDS_BETWEEN_REMARKS
                 self._say(f"waiting for {what}, {duration(now - started)} so far; missing: {names}")
             time.sleep(min(0.5, 0.05 + (now - started) / 20))

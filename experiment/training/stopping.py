@@ -32,10 +32,14 @@ class StopRequest:
         self._say = say
         self._previous: dict[signal.Signals, Any] = {}
         self._several = jax.process_count() > 1
+        self._looks = 0
 
-    def look(self, step: int) -> None:
-        """Notes what other processes were asked; each calls it at every step, with its number."""
-        if self._several and multihost_utils.reached_preemption_sync_point(step):
+    def look(self) -> None:
+        """Notes what other processes were asked; each calls it as often, at every step."""
+        # The step would not do: JAX agrees on one more than the last it was told, and a run that
+        # goes on would begin beyond that.
+        self._looks += 1
+        if self._several and multihost_utils.reached_preemption_sync_point(self._looks):
             self._note_once("SIGTERM")
 
     def leave_if_asked(self, where: str) -> None:
@@ -69,7 +73,8 @@ class StopRequest:
         self.asked = True
         # A signal may come while a line is being written; then this one is not.
         with contextlib.suppress(RuntimeError):
-            self._say(f"{name}: saving, then stopping. Once more to stop at once, without saving.")
+            again = "" if self._several else " Once more to stop at once, without saving."
+            self._say(f"{name}: saving, then stopping.{again}")
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,7 @@ from experiment.errors import MachineFailed
 
 SECONDS_BETWEEN_BEATS = 2.0
 LOST_AFTER_SECONDS = 20.0  # without a beat
+_ROUNDS = round(LOST_AFTER_SECONDS / SECONDS_BETWEEN_BEATS)
 _SECONDS_TO_FOLLOW = 10.0  # after another has left, for the same reason perhaps
 _WELL = ("0", "42")  # exit codes of a run that is done, or saved
 _ADVICE = (
@@ -40,18 +41,22 @@ class Watch:
         """`address` is where process 0 offers the coordination service, or empty if unknown."""
         self._client, self._index, self._named, self._count = client, index, named, count
         self._address, self._left = address, threading.Event()
-        self._heard: dict[str, tuple[str, float]] = {}
+        # In rounds, not in seconds: of those a machine that was suspended has missed many at once.
+        self._rounds_without = 0
+        self._heard: dict[int, tuple[str, int]] = {}  # the last beat, and for how many rounds
         self._thread = threading.Thread(target=self._run, daemon=True, name="watch")
 
     def start(self) -> None:
         """Goes on in the background until `leave`."""
         on_abort(self._aborted)
         self._thread.start()
+        # Whoever asks process 0 while it hangs, hangs too: another thread has to notice.
+        threading.Thread(target=self._check_exchange, daemon=True, name="watch of watch").start()
 
     def leave(self, exit_code: int) -> None:
         """Tells the others how this process ends; one that has failed ends here."""
         self._left.set()
-        self._thread.join()
+        self._thread.join(timeout=_SECONDS_TO_FOLLOW)
         self._client.key_value_set(f"left/{self._index}", str(exit_code), allow_overwrite=True)
         if str(exit_code) in _WELL:
             return
@@ -62,7 +67,7 @@ class Watch:
         os._exit(exit_code)
 
     def _run(self) -> None:
-        beats, failed_since = 0, None
+        beats = 0
         while not self._left.wait(SECONDS_BETWEEN_BEATS):
             beats += 1
             try:
@@ -70,15 +75,17 @@ class Watch:
                 heard = dict(self._client.key_value_dir_get("beat/"))
                 left = dict(self._client.key_value_dir_get("left/"))
             except Exception:  # whatever JAX raises: it cannot be reached
-                failed_since = failed_since or time.monotonic()
-                if time.monotonic() - failed_since > LOST_AFTER_SECONDS:
-                    stop(f"{self._named(0)} cannot be reached any more. {_ADVICE}")
                 continue
-            failed_since = None
+            self._rounds_without = 0
             self._check(heard, left)
 
+    def _check_exchange(self) -> None:
+        while not self._left.wait(SECONDS_BETWEEN_BEATS):
+            self._rounds_without += 1
+            if self._rounds_without > _ROUNDS:
+                stop(f"{self._named(0)} has not answered for {LOST_AFTER_SECONDS:.0f} s. {_ADVICE}")
+
     def _check(self, heard: dict[str, str], left: dict[str, str]) -> None:
-        now = time.monotonic()
         for index in range(self._count):
             code = left.get(f"left/{index}")
             if code in _WELL or index == self._index:
@@ -88,10 +95,10 @@ class Watch:
                     stop(f"{self._named(index)} ended with exit code {code}. {_ADVICE}")
                 return
             beat = heard.get(f"beat/{index}", "")
-            last, since = self._heard.get(str(index), ("", now))
-            if beat != last or str(index) not in self._heard:
-                self._heard[str(index)] = (beat, now)
-            elif now - since > LOST_AFTER_SECONDS:
+            last, rounds = self._heard.get(index, ("", 0))
+            rounds = rounds + 1 if beat == last else 0
+            self._heard[index] = (beat, rounds)
+            if rounds > _ROUNDS:
                 stop(
                     f"{self._named(index)} has shown no sign of life for "
                     f"{LOST_AFTER_SECONDS:.0f} s. {_ADVICE}"
@@ -101,7 +108,7 @@ class Watch:
         """JAX's client ends this process as soon as the service, in process 0, is gone."""
         if self._index and not _answers(self._address):
             stop(f"{self._named(0)} is gone. {_ADVICE}")
-        os._exit(128 + signal.SIGABRT)
+        on_abort(None)  # another fault of a library, which ends the process as it always does
 
 
 def stop(message: str) -> None:
@@ -114,7 +121,7 @@ def stop(message: str) -> None:
 def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host, int(port)), timeout=2):
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=2):
             return True
     except (OSError, ValueError):
         return False

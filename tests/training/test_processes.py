@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -42,7 +43,7 @@ def free_address():
 
 def start(place, name, count, *flags, **changes):
     """`count` processes of one run; each has two devices where `devices` says so."""
-    devices = changes.pop("devices", 1)
+    devices, of_the_second = changes.pop("devices", 1), changes.pop("of_the_second", ())
     address = free_address()
     return [
         subprocess.Popen(
@@ -54,6 +55,7 @@ def start(place, name, count, *flags, **changes):
                 f"--coordinator={address}",
                 f"--num_processes={count}",
                 f"--process_id={index}",
+                *(of_the_second if index == 1 else ()),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -135,7 +137,7 @@ def test_run_moves_between_arrangements_and_keeps_its_curve(place, alone):
 
 
 @pytest.mark.parametrize(
-    ("victim", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
+    ("victim", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (0, signal.SIGSTOP)]
 )
 def test_process_that_is_lost_is_named_and_the_others_stop(place, victim, number):
     name = f"lost {victim} {number}"
@@ -157,36 +159,41 @@ def test_process_that_is_lost_is_named_and_the_others_stop(place, victim, number
     last = said.strip().split("\n")[-1]
     assert last.startswith(f"error: process {victim} (")
     assert last.endswith("the same command goes on from the newest checkpoint.")
-    if victim == 0:  # and it does
+    if number == signal.SIGKILL and victim == 0:  # and it does
         newest = Checkpoints(place / name / "checkpoints").steps()[-1]
         trained(place, name, 2, train__num_steps=newest + 10, train__evaluate_every=newest + 10)
         assert Checkpoints(place / name / "checkpoints").steps()[-1] == newest + 10
 
 
 def test_all_save_the_same_step_when_one_is_asked_to_stop(place):
+    """Also when it is asked while the first step of a run that goes on is being compiled."""
     endless = {"train__num_steps": 100_000, "train__evaluate_every": 100_000}
-    processes = start(place, "asked", 2, **endless)
-    try:
-        until = time.monotonic() + 240
-        while not (place / "asked" / "checkpoints" / "40").exists():
-            assert time.monotonic() < until
-            time.sleep(0.2)
-        processes[1].send_signal(signal.SIGTERM)
-        ended = end(processes, timeout=90)
-    finally:
-        end(processes)
-    assert [rc for _, _, rc in ended] == [42, 42], ended
-    assert "stopped and saved after step" in ended[0][1]
+    for told, moment in ((1, "step "), (0, "goes on after")):
+        processes = start(place, "asked", 2, **endless)
+        try:
+            while moment not in (line := processes[0].stderr.readline()):
+                assert line, processes[0].communicate()
+            processes[told].send_signal(signal.SIGTERM)
+            ended = end(processes, timeout=120)
+        finally:
+            end(processes)
+        assert [rc for _, _, rc in ended] == [42, 42], ended
+        assert "stopped and saved after step" in ended[0][1]
 
 
 def test_bad_input_ends_all_with_one_line_each(place):
-    ended = end(start(place, "bad", 2, model__num_heads=3))
-    assert [rc for _, _, rc in ended] == [2, 2]
-    assert all("must be divisible by model.num_heads=3" in said for _, said, _ in ended)
     trained(place, "another", 2, train__num_steps=20)
     ended = end(start(place, "another", 2, train__num_steps=20, model__d_ff=64))
     assert [rc for _, _, rc in ended] == [2, 2]
     assert all("was trained with model.d_ff=32, this config has 64" in said for _, said, _ in ended)
+
+
+def test_processes_with_other_settings_are_refused(place):
+    ended = end(start(place, "unlike", 2, of_the_second=("--config.train.adam_b1=0.5",)))
+    assert [rc for _, _, rc in ended] == [2, 2]
+    named = "train.adam_b1 must be the same in every process: process 1"
+    assert all(named in said for _, said, _ in ended)
+    assert not (place / "unlike").exists()
 
 
 @pytest.mark.parametrize(
@@ -215,7 +222,7 @@ def test_one_process_is_its_own_first_and_waits_for_nobody():
     with alone as processes:
         assert (processes.index, processes.count, processes.is_first) == (0, 1, True)
         processes.wait("nobody")
-        processes.check_same("this", "that")
+        processes.check_same("this", {"that": 1})
         assert processes.from_first("this", lambda: {"a": 1}) == {"a": 1}
         assert processes.after_first("this", lambda: os.getpid()) == os.getpid()
     assert processes.spread((np.ones(3),))[0].sum() == 3
@@ -265,6 +272,10 @@ def test_what_fails_in_the_first_fails_in_all():
 def test_processes_that_differ_are_named():
     store = Store()
     first, second = two(store, [])
-    first.publish("meeting/1", "one corpus")
-    with pytest.raises(ValueError, match=r"The data must be the same in every process\. process 1"):
-        second.check_same("The data", "another corpus")
+    first.publish("meeting/1", '{"corpus": "one"}')
+    with pytest.raises(ValueError) as refused:
+        second.check_same("the data", {"corpus": "another"})
+    assert str(refused.value) == (
+        "corpus must be the same in every process: process 1 has another, process 0 "
+        f"({platform.node()}) has one."
+    )

@@ -67,7 +67,7 @@ from experiment.training.stopping import StopRequest
 with StopRequest(lambda message: None) as stop:
     for step in range(1, 10_000):
         time.sleep(0.002 * (1 + process))  # one is quicker than the other
-        stop.look(step)
+        stop.look()
         if step == 20:
             print("ready", flush=True)
         if stop.asked:

@@ -83,7 +83,8 @@ class Meshed(Placement):
         gathered = jax.lax.with_sharding_constraint(params, without("fsdp", shardings))
 
         def of_shard(params: Params, batch: Batch, rng: Array, number: Array) -> Total:
-            rng = jax.random.fold_in(rng, number[0])
+            if self.num_shards > 1:
+                rng = jax.random.fold_in(rng, number[0])
             found = local_gradients(params, batch, rng, loss_fn=loss_fn)
             return jax.tree.map(lambda x: x[None], found)  # added up below, all at once
 

@@ -34,7 +34,7 @@ class Placement(abc.ABC):
         return f"{len(self.devices)} x {self.devices[0].device_kind}"
 
     def check_rows(self, rows: int) -> None:
-        """Refuses batches that leave a device without work.
+        """Refuses batches of which most shards could have nothing.
 
         Raises:
           ValueError: if there are fewer rows than shards.
