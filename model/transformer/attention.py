@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -13,6 +12,7 @@ from model.transformer.dropout import Dropout
 from model.transformer.linear import projection
 from model.transformer.relative_positions import UNPLACED, Placement
 from model.transformer.rotary import rotate
+from model.transformer.rounding import attention_logits, softmax
 
 
 def dot_product_attention(
@@ -26,16 +26,17 @@ def dot_product_attention(
 ) -> tuple[Float[Array, "B T H Z"], Float[Array, "B H T S"]]:
     """Returns the attended values and the weights that produced them (equation 1).
 
-    A `bias` is added to the scaled logits. A query that may attend to nothing gets uniform weights:
-    finite, and without meaning. `drop` zeroes some of the weights on their way to the values; those
-    returned are the ones before it.
+    Logits and softmax are float32, whatever the dtype of the rest; a `bias` is added to the scaled
+    logits. A query that may attend to nothing gets uniform weights: finite, and without meaning.
+    `drop` zeroes some of the weights on their way to the values; those returned are the ones before
+    it.
     """
-    logits = jnp.einsum("BTHK,BSHK->BHTS", query * query.shape[-1] ** -0.5, key)
+    logits = attention_logits(query * query.shape[-1] ** -0.5, key)
     if bias is not None:
         logits = logits + bias
     logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
     # bfloat16 softmax loses small weights over long sources; float32 costs little here.
-    weights = jax.nn.softmax(logits.astype(jnp.float32)).astype(value.dtype)
+    weights = softmax(logits, value.dtype)
     used = weights if drop is None else drop(weights)
     return jnp.einsum("BHTS,BSHZ->BTHZ", used, value), weights
 
@@ -102,7 +103,8 @@ class MultiHeadAttention(nn.Module):
         mixed, weights = dot_product_attention(query, *memory, mask, placement.bias, drop=drop)
         self.sow("intermediates", "weights", weights)
         if self.heads is not None:
-            mixed = jnp.einsum("BTHZ,H->BTHZ", mixed, self.heads.value)
+            gated = jnp.einsum("BTHZ,H->BTHZ", mixed, self.heads.value)  # float32, as gates are
+            mixed = gated.astype(mixed.dtype)
         return self.out(mixed)
 
 

@@ -20,7 +20,9 @@ def dropout(rng: Array, inputs: Float[Array, "*N"], rate: float) -> Float[Array,
     words = jax.random.bits(rng, (math.ceil(inputs.size / 2),), jnp.uint32)
     levels = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[: inputs.size]
     kept = levels.reshape(inputs.shape) >= dropped_levels
-    return jnp.where(kept, inputs * (LEVELS / (LEVELS - dropped_levels)), 0)
+    # Of a lower precision the scale would be rounded once for all elements, and so their mean.
+    scaled = inputs.astype(jnp.float32) * (LEVELS / (LEVELS - dropped_levels))
+    return jnp.where(kept, scaled.astype(inputs.dtype), 0)
 
 
 class Dropout(nn.Module):

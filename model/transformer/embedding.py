@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from model.transformer.linear import flat_dot_general
+from model.transformer.linear import flat_product
 
 
 def embed(table: Float[Array, "V D"], ids: Int[Array, "B T"]) -> Float[Array, "B T D"]:
@@ -31,8 +31,8 @@ class Embedding(nn.Module):
         return embed(self.table, ids)
 
     def logits(self, outputs: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
-        """Returns each position's score of every piece of the vocabulary."""
-        return flat_dot_general(outputs, self.table.T, (((2,), (0,)), ((), ())))
+        """Returns each position's score of every piece of the vocabulary, float32 in any case."""
+        return flat_product(outputs, self.table.T, dtype=jnp.float32)
 
 
 class Uses(NamedTuple):

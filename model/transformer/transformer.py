@@ -18,6 +18,13 @@ Departures, each a setting of `TransformerConfig` that is the paper's by default
 - GELU, or SwiGLU with biases (`activation`);
 - two or three embedding matrices (`tied_embeddings`);
 - positions that are learned, turn queries and keys, bias attention, or are not told (`positions`).
+
+How it is computed is no part of the model, and of no parameter's name, shape or dtype:
+
+- `dtype` is that of the embedded tokens once their positions are added, in float32, and every layer
+  computes in the dtype that it is given. Softmax, norms, logits, attention's too, and parameters
+  with their gradients are float32 in any case (`rounding.py`);
+- `remat` and `scan_layers` are ways to run a stack (`stack.py`).
 """
 
 import flax.linen as nn
@@ -105,7 +112,7 @@ class Transformer(nn.Module):
         positions = jnp.full_like(tokens, cache.step)
         max_length = cache.ancestors.shape[2]
         embedded = self.target_positions(self.target_table(tokens), positions, max_length)
-        outputs, cache = self.decoder.step(embedded, cache)
+        outputs, cache = self.decoder.step(embedded.astype(self.config.dtype), cache)
         return self.output_table.logits(outputs), cache
 
     def _embed(
@@ -117,5 +124,5 @@ class Transformer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         ids, positions, length = tokens.ids, tokens.positions, tokens.ids.shape[1]
-        embedded = add_positions(embedding(ids), positions, length)
+        embedded = add_positions(embedding(ids), positions, length).astype(self.config.dtype)
         return self.embedding_dropout(embedded, deterministic=deterministic)

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,3 +24,13 @@ def test_neighbours_are_dropped_independently(rng):
 def test_the_same_key_drops_the_same(rng):
     inputs = jnp.ones((3, 5, 7))
     np.testing.assert_array_equal(dropout(rng, inputs, 0.5), dropout(rng, inputs, 0.5))
+
+
+def test_bfloat16_keeps_the_mean_too(rng):
+    # Rounded to bfloat16, the scale of 1 / 0.9 would make every element 0.16 % too small.
+    inputs = jax.random.uniform(rng, COUNT, minval=1, maxval=2).astype(jnp.bfloat16)
+    outputs = dropout(jax.random.key(1), inputs, 0.1)
+    assert outputs.dtype == jnp.bfloat16
+    before, after = (np.asarray(x, np.float64) for x in (inputs, outputs))
+    kept = after != 0
+    assert abs((after[kept] / before[kept]).mean() * 0.9 - 1) < 1e-4
