@@ -10,6 +10,7 @@ from model.transformer.config import TransformerConfig
 from model.transformer.encoder import attention_of, feed_forward_of, last_norm_of, residual_of
 from model.transformer.masks import history_mask
 from model.transformer.relative_positions import Placement, relative_positions_of
+from model.transformer.stack import run_stack
 
 
 class DecoderLayer(nn.Module):
@@ -84,12 +85,13 @@ class Decoder(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
         """Returns the decoder's output at every position at once."""
-        hidden, placement = embedded, self.relative_positions(positions, positions)
-        for layer in self.layers:
-            own, source = layer.project_own(hidden, placement), layer.project_source(memory)
-            masks = own_mask, source_mask
-            hidden = layer(hidden, own, source, *masks, placement, deterministic=deterministic)
-        return self._output(hidden)
+        placement, masks = self.relative_positions(positions, positions), (own_mask, source_mask)
+
+        def outputs_of(layer: DecoderLayer, inputs: Float[Array, "B T D"]) -> Array:
+            own, source = layer.project_own(inputs, placement), layer.project_source(memory)
+            return layer(inputs, own, source, *masks, placement, deterministic=deterministic)
+
+        return self._output(run_stack(self.layers, outputs_of, embedded, self.config))
 
     def init_cache(
         self,

@@ -9,6 +9,7 @@ from model.transformer.feed_forward import FeedForward
 from model.transformer.norms import NORMS, LayerNorm, RMSNorm
 from model.transformer.relative_positions import Placement, relative_positions_of
 from model.transformer.residual import Residual
+from model.transformer.stack import run_stack
 
 
 def attention_of(config: TransformerConfig) -> MultiHeadAttention:
@@ -88,7 +89,10 @@ class Encoder(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B S D"]:
         """Returns the output of the last layer, normed if the layers do not norm it."""
-        hidden, placement = embedded, self.relative_positions(positions, positions)
-        for layer in self.layers:
-            hidden = layer(hidden, mask, placement, deterministic=deterministic)
+        placement = self.relative_positions(positions, positions)
+
+        def outputs_of(layer: EncoderLayer, inputs: Float[Array, "B S D"]) -> Array:
+            return layer(inputs, mask, placement, deterministic=deterministic)
+
+        hidden = run_stack(self.layers, outputs_of, embedded, self.config)
         return hidden if self.norm is None else self.norm(hidden)
