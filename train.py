@@ -66,12 +66,11 @@ def run(
     """Returns the results of every seed, by name; trains those that are not finished."""
     cache_dir = flags.cache_dir.expanduser()
     with command.user_errors():
-        settings = {**training.flatten(config.resolved()), "--seeds": flags.seeds}
-        processes.check_same("the settings", {**settings, "commit": training.commit()})
+        given = {"--seeds": flags.seeds, "commit": training.commit()}
+        processes.check_same("the settings", training.flatten(config.resolved()) | given)
         folder = flags.workdir or training.default_workdir(flags.config)
-        begun = training.look_at(
-            folder, config, flags.seeds, flags.finetune_from, processes, progress
-        )
+        where = (flags.seeds, flags.finetune_from, processes, progress)
+        begun = training.look_at(folder, config, *where)
         if not begun.left:
             return begun.results
         known = {"vocabulary": begun.vocabulary}
