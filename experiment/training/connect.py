@@ -12,6 +12,8 @@ from experiment.training.processes import Processes
 from experiment.training.progress import PATIENCE_SECONDS, Progress, duration
 from experiment.training.watch import on_abort, stop
 
+# What JAX says where no cluster is found, and in a session that has used its devices already.
+_ALONE = ("coordinator_address should be defined", "must be called before")
 SECONDS_TO_START = 300.0  # between the first process and the last
 CAUSES = (
     "Usual causes: the command was not started on every host; the address or its port is wrong, or "
@@ -56,12 +58,12 @@ def connect(
             jax.distributed.initialize(
                 coordinator, num_processes, process_id, initialization_timeout=round(seconds)
             )
-        except ValueError as error:
-            if coordinator is None and "coordinator_address" in str(error):
+        except (ValueError, RuntimeError) as error:
+            if coordinator is None and any(reason in str(error) for reason in _ALONE):
                 on_abort(None)
                 return alone
-            raise
-        except RuntimeError as error:
+            if isinstance(error, ValueError):
+                raise
             raise MachineFailed(f"{apart} ({' '.join(str(error).split())[:200]})") from error
     on_abort(None)
     if jax.process_count() == 1:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 
@@ -208,6 +209,11 @@ def test_processes_with_other_settings_are_refused(place):
 def test_flags_that_make_no_sense_are_refused(flags, message):
     with pytest.raises(ValueError, match=message):
         connect(*flags, Progress())
+
+
+def test_session_that_uses_devices_already_is_alone():
+    jax.devices()
+    assert connect(None, None, None, Progress()).count == 1
 
 
 def test_coordinator_that_does_not_answer_is_said_with_the_usual_causes():
