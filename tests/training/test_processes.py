@@ -21,6 +21,7 @@ from tests.tiny_run import ENVIRONMENT, ROOT, training, write_corpus
 # Adam makes much of rounding where a gradient is next to nothing: a low rate keeps that small.
 STEPS = {
     "model__dropout_rate": 0.0,
+    "train__tokens_per_batch": 128,  # eight rows
     "train__num_steps": 60,
     "train__log_every": 4,
     "train__save_every": 20,
@@ -121,11 +122,11 @@ def test_several_processes_train_what_one_does(place, alone, count, changes):
 
 
 def test_run_moves_between_arrangements_and_keeps_its_curve(place, alone):
-    """1 device, 4 by pmap, a mesh of 2x2, 2 processes, 1 device."""
+    """1 device, 8 by pmap, a mesh of 2x4, 2 processes, 1 device."""
     moves = [
         (12, 1, {}),
-        (24, 1, {"devices": 4}),
-        (36, 1, {"devices": 4, "mesh__data": 2, "mesh__fsdp": 2}),
+        (24, 1, {"devices": 8}),
+        (36, 1, {"devices": 8, "mesh__data": 2, "mesh__fsdp": 4}),
         (48, 2, {}),
         (60, 1, {}),
     ]
