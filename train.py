@@ -66,11 +66,11 @@ def run(
     """Returns the results of every seed, by name; trains those that are not finished."""
     cache_dir = flags.cache_dir.expanduser()
     with command.user_errors():
-        given = {"--seeds": flags.seeds, "commit": training.commit()}
+        # Where the corpus lies is each host's own affair.
+        given = {"--seeds": flags.seeds, "commit": training.commit(), "data.dir": None}
         processes.check_same("the settings", training.flatten(config.resolved()) | given)
-        folder = flags.workdir or training.default_workdir(flags.config)
-        where = (flags.seeds, flags.finetune_from, processes, progress)
-        begun = training.look_at(folder, config, *where)
+        where = (flags.workdir or training.default_workdir(flags.config), config)
+        begun = training.look_at(*where, flags.seeds, flags.finetune_from, processes, progress)
         if not begun.left:
             return begun.results
         known = {"vocabulary": begun.vocabulary}

@@ -96,9 +96,9 @@ class Trainer:
 
     def _evaluate(self, params: Any, *, progress: Callable[[int, int], None]) -> dict[str, Any]:
         count = self._config.evaluation.validation_sentences
-        return self.evaluator.score(params, self._validation, translated=count, progress=progress)[
-            0
-        ]
+        pairs = self._validation
+        scores, _ = self.evaluator.score(params, pairs, translated=count, progress=progress)
+        return scores
 
     def _finish(self, members: Sequence[Member], stop: StopRequest) -> dict[str, Any]:
         pairs = self._pairs(self._config.evaluation.test_split)

@@ -127,7 +127,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-_HANDLERS: list[Any] = []  # C calls them, and does not keep them
+_HANDLERS: list[Any] = []  # C calls them, and does not keep them; the first is what was there
 
 
 def on_abort(handle: Callable[[], None] | None) -> None:
@@ -138,8 +138,9 @@ def on_abort(handle: Callable[[], None] | None) -> None:
     libc = ctypes.CDLL(None)
     libc.signal.restype = ctypes.c_void_p
     if handle is None:
-        libc.signal(int(signal.SIGABRT), None)  # SIG_DFL
+        before = ctypes.c_void_p(_HANDLERS[0] if _HANDLERS else None)
+        libc.signal(int(signal.SIGABRT), before)
         return
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: handle())
-    _HANDLERS.append(handler)
-    libc.signal(int(signal.SIGABRT), handler)
+    before = libc.signal(int(signal.SIGABRT), handler)
+    _HANDLERS.extend([handler] if _HANDLERS else [before, handler])

@@ -1,7 +1,7 @@
 """Where steps run: the only room that knows how many devices there are.
 
 By `pmap` over all devices, or by `jit` over a mesh of them. Both take the same step of the same
-batch; the numbers are the same up to the order of additions.
+batch; without dropout the numbers are the same, up to the order of additions.
 """
 
 from collections.abc import Sequence
