@@ -47,8 +47,7 @@ def main(argv: list[str]) -> None:
         command.check_positive(flags, "seeds")
         config = load_config(flags.config, overrides)
         profile = training.profile_of(flags.profile, config.train.num_steps)
-        found = (flags.coordinator, flags.num_processes, flags.process_id)
-        processes = training.connect(*found, progress)
+        processes = training.connect(*command.processes_of(flags), progress)
     told = progress if processes.is_first else progress.mute()
     with command.failures(), processes:
         results = run(flags, config, profile, processes, told)
@@ -110,7 +109,7 @@ def parts(config: ExperimentConfig, data: TrainingData) -> dict[str, Any]:
     loss_fn = training.loss_of(model, config.train.label_smoothing)
     return {
         "step_fn": functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer),
-        "init": jax.jit(functools.partial(training.init_state, model, optimizer)),
+        "init": training.on_host(jax.jit(functools.partial(training.init_state, model, optimizer))),
         "evaluator": build_evaluator(config, model, data.vocabulary),
     }
 

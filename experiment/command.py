@@ -170,6 +170,59 @@ def add_processes(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--process_id", type=int, help="of this process, from 0")
 
 
+def processes_of(flags: argparse.Namespace) -> tuple[str | None, int | None, int | None]:
+    """Returns the coordinator, the number and the index that `add_processes` asks for.
+
+    Raises:
+      ValueError: naming what is missing or wrong.
+    """
+    names = ("coordinator", "num_processes", "process_id")
+    missing = [f"--{name}" for name in names if getattr(flags, name) is None]
+    if len(missing) == len(names):
+        return None, None, None
+    if missing:
+        raise ValueError(
+            "--coordinator, --num_processes and --process_id go together; missing: "
+            f"{', '.join(missing)}. Give all three, or none where the cluster tells."
+        )
+    parse_address(flags.coordinator)
+    check_positive(flags, "num_processes")
+    if not 0 <= flags.process_id < flags.num_processes:
+        raise ValueError(
+            f"--process_id={flags.process_id} must be from 0 to {flags.num_processes - 1}, as "
+            f"--num_processes={flags.num_processes}."
+        )
+    return flags.coordinator, flags.num_processes, flags.process_id
+
+
+def parse_address(coordinator: str) -> tuple[str, int]:
+    """Returns the host and the port that `--coordinator` names.
+
+    Raises:
+      ValueError: if it is not HOST:PORT.
+
+    Example:
+      >>> parse_address("10.0.0.2:8476"), parse_address("[fd00::1]:8476")
+      (('10.0.0.2', 8476), ('fd00::1', 8476))
+    """
+    host, _, port = coordinator.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    is_port = port.isascii() and port.isdigit() and 0 < int(port) < 2**16
+    if not is_port or not _may_be_host(host):
+        raise ValueError(
+            f"--coordinator={coordinator} must be HOST:PORT, where process 0 listens, with a port "
+            "from 1 to 65535, as in 10.0.0.2:8476."
+        )
+    return host, int(port)
+
+
+def _may_be_host(name: str) -> bool:
+    try:
+        return bool(name.encode("idna"))  # as the socket will
+    except UnicodeError:
+        return False
+
+
 def add_cache_dir(arguments: argparse.ArgumentParser) -> None:
     """Adds `--cache_dir`, where prepared corpora, token ids and compiled programs are kept."""
     arguments.add_argument(

@@ -8,7 +8,7 @@ import dataclasses
 import math
 from typing import Any
 
-from experiment.config_mapping import from_mapping as from_mapping  # had from here by all others
+from experiment.config_mapping import from_mapping as from_mapping  # all others import it here
 from experiment.config_mapping import require
 from model.transformer.config import TransformerConfig
 

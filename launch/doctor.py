@@ -24,8 +24,8 @@ def main(argv: list[str]) -> None:
     """Reads the flags, checks, prints; the exit code says whether there is a problem."""
     flags = parse(argv)
     with command.user_errors():
-        command.check_positive(flags, "num_processes", "timeout")
-        check_given_together(flags)
+        command.check_positive(flags, "timeout")
+        command.processes_of(flags)
         report = Report(as_json=flags.json)
         if look_at_host(flags, report):
             # Only now: a package that is missing or broken should be a line, not a traceback.
@@ -66,35 +66,11 @@ def look_for_others(flags: argparse.Namespace, report: Report) -> bool:
     return report.findings[-1].level == OK
 
 
-def check_given_together(flags: argparse.Namespace) -> None:
-    """Refuses some of the three flags that say which process this is, without the others.
-
-    Raises:
-      ValueError: naming what is missing or out of range.
-    """
-    names = ("coordinator", "num_processes", "process_id")
-    missing = [f"--{name}" for name in names if getattr(flags, name) is None]
-    if missing and len(missing) < len(names):
-        raise ValueError(
-            "--coordinator, --num_processes and --process_id go together; missing: "
-            f"{', '.join(missing)}. Give all three, or none where the cluster says it."
-        )
-    if not missing:
-        network.parse_address(flags.coordinator)
-        if not 0 <= flags.process_id < flags.num_processes:
-            raise ValueError(
-                f"--process_id={flags.process_id} must be from 0 to {flags.num_processes - 1}, as "
-                f"there are --num_processes={flags.num_processes}."
-            )
-
-
 def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
     arguments.add_argument("--workdir", type=pathlib.Path, help="of the run that is to come")
-    arguments.add_argument("--coordinator", help="HOST:PORT of process 0, where not detected")
-    arguments.add_argument("--num_processes", type=int, help="how many there are")
-    arguments.add_argument("--process_id", type=int, help="which of them this is, from 0")
+    command.add_processes(arguments)
     arguments.add_argument(
         "--timeout", type=float, default=60.0, help="seconds to wait for others (default: 60)"
     )

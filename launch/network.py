@@ -4,28 +4,10 @@ import errno
 import socket
 from collections.abc import Mapping
 
+from experiment.command import parse_address
 from launch.findings import NOTE, OK, PROBLEM, Finding
 
 _SLURM = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
-
-
-def parse_address(coordinator: str) -> tuple[str, int]:
-    """Returns host and port.
-
-    Raises:
-      ValueError: if it is not HOST:PORT.
-
-    Example:
-      >>> parse_address("10.0.0.2:8476"), parse_address("[fd00::1]:8476")
-      (('10.0.0.2', 8476), ('fd00::1', 8476))
-    """
-    host, _, port = coordinator.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
-        raise ValueError(
-            f"--coordinator={coordinator} must be HOST:PORT, with a port from 1 to 65535, "
-            "as in 10.0.0.2:8476."
-        )
-    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def check_own_port(coordinator: str) -> Finding:

@@ -80,7 +80,6 @@ def compile_step(
 
     Raises:
       ValueError: if the config's mesh divides neither the slice nor the model.
-      RuntimeError: if the compiler gives up for another reason than memory.
     """
     placement = training.Meshed(chips.devices, config.mesh)
     placement.check_model(config.model)
@@ -106,7 +105,7 @@ def compile_step(
         except RuntimeError as error:
             memory = memory_refused(str(error))
             if memory is None:
-                raise
+                return Refused(shape, f"the compiler gives up: {_first_line(error)}", held)
             return Refused(shape, "it needs more memory than a chip has", held, memory)
     cost = compiled.cost_analysis() or {}
     return Step(
@@ -143,6 +142,10 @@ def _some_key() -> jax.Array:
 
 def _too_few_rows(shape: Shape) -> str:
     return f"{shape.rows} rows of {shape.length} tokens cannot be split over {shape.shards} chips"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:300].rstrip(".") or type(error).__name__
 
 
 def _bytes(tree: Any) -> int:

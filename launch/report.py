@@ -4,12 +4,13 @@ import importlib.metadata
 from collections.abc import Iterator
 from typing import Any
 
+from experiment.training.chips import GIB
 from launch import roofline
 from launch.program import Refused, Shape, Step
 from launch.suggestion import Suggestion
 from launch.topology import Slice
 
-GIB, MIB = 2**30, 2**20
+MIB = 2**20
 
 
 def summary(

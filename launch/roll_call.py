@@ -4,8 +4,9 @@ import contextlib
 import socket
 import time
 
+from experiment.command import parse_address
 from launch.findings import OK, PROBLEM, Finding
-from launch.network import cause, parse_address
+from launch.network import cause
 
 _SECONDS_BETWEEN_TRIES = 0.5
 _SECONDS_A_TRY = 5.0

@@ -6,6 +6,7 @@ spreading the parameters costs traffic between chips. Each includes the ones bef
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -61,7 +62,7 @@ def first_that_fits(
     `compile_step` is given the changed config and its flags.
     """
     enough_rows: dict[str, Any] = {}
-    if refused.memory is None:
+    if refused.shape.rows < refused.shape.shards:
         enough_rows = {"train.tokens_per_batch": refused.shape.shards * refused.shape.length}
         config = changed(config, enough_rows)
         found = compile_step(config, Suggestion(enough_rows, config, None).flags)
@@ -78,8 +79,9 @@ def first_that_fits(
 
 def candidates(config: ExperimentConfig, refused: Refused, devices: int) -> Iterator[Changes]:
     """Yields changes, the cheapest first, without those that cannot be enough."""
+    available = refused.memory.available if refused.memory else math.inf
     for changes in _ladder(config, refused, devices):
-        if _at_least(config, refused, changes) <= (refused.memory or (0, 0))[1]:
+        if _at_least(config, refused, changes) <= available:
             yield changes
 
 

@@ -10,7 +10,7 @@ from benchmarks.chaos import damage, summary, watched
 from benchmarks.chaos.compared import differences, litter
 from benchmarks.chaos.kills import killed, uninterrupted
 from experiment.training import TIMES, Checkpoints
-from tests.test_commands import training, write_corpus
+from tests.tiny_run import made_place, training
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +21,7 @@ SETTINGS |= {"train.evaluate_every": 25}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("chaos")
-    write_corpus(folder / "corpus")
-    return folder
+    return made_place(tmp_path_factory, "chaos")
 
 
 @pytest.fixture(scope="module")

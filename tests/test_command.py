@@ -102,3 +102,48 @@ def test_flag_that_was_not_given_is_not_checked():
     command.check_positive(argparse.Namespace(beam_size=None, n_best=1), "beam_size", "n_best")
     with pytest.raises(ValueError, match=r"^--n_best=0 must be at least 1\.$"):
         command.check_positive(argparse.Namespace(n_best=0), "n_best")
+
+
+def flags_of_processes(*argv):
+    arguments = command.parser("")
+    command.add_processes(arguments)
+    return arguments.parse_args(argv)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["host", "host:", "host:0", "host:65536", ":80", "[]:80", "host:x", "host:²", "a..b:80"],
+)
+def test_address_that_is_none_is_refused(address):
+    with pytest.raises(ValueError) as refused:
+        command.parse_address(address)
+    assert str(refused.value) == (
+        f"--coordinator={address} must be HOST:PORT, where process 0 listens, with a port from 1 "
+        "to 65535, as in 10.0.0.2:8476."
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["--coordinator=a:1"], "missing: --num_processes, --process_id. Give all three"),
+        (["--process_id=0"], "missing: --coordinator, --num_processes. Give all three"),
+        (
+            ["--coordinator=a:1", "--num_processes=0", "--process_id=0"],
+            "--num_processes=0 must be at least 1",
+        ),
+        (
+            ["--coordinator=a:1", "--num_processes=2", "--process_id=2"],
+            "--process_id=2 must be from 0 to 1, as --num_processes=2.",
+        ),
+    ],
+)
+def test_flags_of_processes_that_make_no_sense_are_refused(argv, why):
+    with pytest.raises(ValueError, match=why):
+        command.processes_of(flags_of_processes(*argv))
+
+
+def test_flags_of_processes_are_all_given_or_none():
+    assert command.processes_of(flags_of_processes()) == (None, None, None)
+    given = ("--coordinator=a:1", "--num_processes=2", "--process_id=0")
+    assert command.processes_of(flags_of_processes(*given)) == ("a:1", 2, 0)

@@ -20,7 +20,7 @@ import translate
 from experiment.analysis import runs
 from experiment.training import TIMES, read_metrics
 from experiment.training.checkpoint import __main__ as checkpoint
-from tests.tiny_run import ENVIRONMENT, ROOT, TINY, command, training, write_corpus
+from tests.tiny_run import ENVIRONMENT, ROOT, TINY, command, made_place, training, write_corpus
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,7 @@ STEPS = TINY["train.num_steps"]
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with the corpus, the cache, and the run."""
-    folder = tmp_path_factory.mktemp("commands")
-    write_corpus(folder / "corpus")
-    return folder
+    return made_place(tmp_path_factory, "commands")
 
 
 @pytest.fixture(scope="module")

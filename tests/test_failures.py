@@ -18,7 +18,7 @@ import train
 from experiment.analysis import runs
 from experiment.training import TIMES, Checkpoints
 from experiment.training.checkpoint import __main__ as checkpoint
-from tests.tiny_run import ENVIRONMENT, ROOT, command, training, write_corpus
+from tests.tiny_run import ENVIRONMENT, ROOT, command, made_place, training
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with the corpus, the cache, and a finished run."""
-    folder = tmp_path_factory.mktemp("failures")
-    write_corpus(folder / "corpus")
+    folder = made_place(tmp_path_factory, "failures")
     command("train.py", *training(folder / "corpus", folder / "run", folder / "cache"))
     return folder
 

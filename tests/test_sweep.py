@@ -13,7 +13,7 @@ import time
 import pytest
 
 from experiment.analysis import runs
-from tests.test_commands import ENVIRONMENT, ROOT, TINY, command, write_corpus
+from tests.tiny_run import ENVIRONMENT, ROOT, TINY, command, made_place
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +35,7 @@ def get_config(row="base"):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sweep")
-    write_corpus(folder / "corpus")
+    folder = made_place(tmp_path_factory, "sweep")
     (folder / "rows.py").write_text(CONFIG)
     return folder
 

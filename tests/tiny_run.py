@@ -29,8 +29,13 @@ TINY = {
     "evaluation.validation_sentences": 2,
     "evaluation.average_checkpoints": 3,
 }
-# Nothing of the session that tests: one CPU device, whatever there is.
-ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+# Nothing of the session that tests: one CPU device, whatever there is. What is compiled for a run
+# of seconds need not be fast.
+ENVIRONMENT = {
+    **os.environ,
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+}
 
 
 def write_corpus(folder):
@@ -43,6 +48,15 @@ def write_corpus(folder):
         for language, sentences in (("en", sources), ("de", targets)):
             text = "".join(f"{' '.join(sentence)}\n" for sentence in sentences)
             (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
+    return folder
+
+
+def made_place(tmp_path_factory, name):
+    """A folder with the corpus and a cache, which is that of all modules: each compiles less."""
+    folder, cache = tmp_path_factory.mktemp(name), tmp_path_factory.getbasetemp() / "cache"
+    write_corpus(folder / "corpus")
+    cache.mkdir(exist_ok=True)
+    (folder / "cache").symlink_to(cache)
     return folder
 
 

@@ -22,7 +22,7 @@ from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam
 from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
-from experiment.training.parallel import Meshed, Placement, Pmapped, place
+from experiment.training.parallel import Meshed, Placement, Pmapped, on_host, place
 from experiment.training.processes import Processes
 from experiment.training.profile import Profile, profile_of
 from experiment.training.progress import Progress, duration
@@ -76,6 +76,7 @@ __all__ = [
     "check_nothing_changed",
     "known_vocabulary",
     "open_run",
+    "on_host",
     "place",
     "Origin",
     "origin_of",

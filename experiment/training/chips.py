@@ -9,6 +9,7 @@ domain-specific supercomputer for training deep neural networks": 496 and 656 Gb
 and direction.
 """
 
+import re
 from typing import NamedTuple
 
 GIB = 2**30
@@ -34,14 +35,18 @@ TPUS = {
     "TPU v5": Chip("TPU v5p", 459e12, 95 * GIB, 2_765e9, 600e9, 6),
     "TPU v6 lite": Chip("TPU v6e", 918e12, 32 * GIB, 1_638e9, 400e9, 4),
 }
-# Found anywhere in the device's name, the first that is.
+# The first whose words begin somewhere in the device's name, and end where a word of it ends.
 GPUS = {
-    "B200": Chip("B200", 2_250e12, 180 * GIB, 8_000e9),
+    "B200": Chip("B200", 2_250e12, 180 * 10**9, 8_000e9),
     "H200": Chip("H200", 989e12, 141 * 10**9, 4_800e9),
     "H100 PCIe": Chip("H100 PCIe", 756e12, 80 * 10**9, 2_000e9),
+    "H100 NVL": Chip("H100 NVL", 835e12, 94 * 10**9, 3_900e9),
     "H100": Chip("H100", 989e12, 80 * 10**9, 3_350e9),
     "A100-SXM4-80GB": Chip("A100 80 GB", 312e12, 80 * 10**9, 2_039e9),
+    "A100 80GB PCIe": Chip("A100 80 GB PCIe", 312e12, 80 * 10**9, 1_935e9),
     "A100": Chip("A100", 312e12, 40 * 10**9, 1_555e9),
+    "L40S": Chip("L40S", 362e12, 48 * 10**9, 864e9),
+    "L40": Chip("L40", 181e12, 48 * 10**9, 864e9),
     "L4": Chip("L4", 121e12, 24 * 10**9, 300e9),
     "V100": Chip("V100", 125e12, 16 * 10**9, 900e9),
     "T4": Chip("T4", 65e12, 16 * 10**9, 320e9),
@@ -57,4 +62,9 @@ def chip_of(device_kind: str) -> Chip | None:
     """
     if device_kind in TPUS:
         return TPUS[device_kind]
-    return next((chip for name, chip in GPUS.items() if name in device_kind), None)
+    return next((chip for name, chip in GPUS.items() if _names(name, device_kind)), None)
+
+
+def _names(name: str, device_kind: str) -> bool:
+    """Returns whether a name stands in another as words of its own: L4 does not in L40."""
+    return re.search(rf"(?<!\w){name}(?!\w)", device_kind) is not None

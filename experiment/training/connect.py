@@ -37,65 +37,45 @@ def connect(
     anything else asks JAX for its devices.
 
     Raises:
-      ValueError: if the flags do not make sense.
+      ValueError: if process 0 cannot listen there.
       MachineFailed: if the processes do not find each other within `seconds`.
     """
-    given = (coordinator, num_processes, process_id)
-    alone = Processes()
-    if any(value is not None for value in given):
-        _check(coordinator, num_processes, process_id)
-        if num_processes == 1:
-            return alone
+    if num_processes == 1:
+        return Processes()
+    if coordinator is not None:
         if process_id:
-            _reach(str(coordinator), progress.say, seconds)
+            _reach(coordinator, progress.say, seconds)
         else:
-            _check_free(str(coordinator))
-    what = f"all processes to start (or: {CAUSES})"
+            _check_free(coordinator)
     apart = f"The processes did not find each other within {duration(seconds)}. {CAUSES}."
     on_abort(lambda: stop(apart))  # which is how JAX gives up where it offers the service itself
-    with progress.waiting(what):
-        try:
+    try:
+        with progress.waiting("all processes to start"):
             jax.distributed.initialize(
                 coordinator, num_processes, process_id, initialization_timeout=round(seconds)
             )
-        except (ValueError, RuntimeError) as error:
-            if coordinator is None and any(reason in str(error) for reason in _ALONE):
-                on_abort(None)
-                return alone
-            if isinstance(error, ValueError):
-                raise
-            raise MachineFailed(f"{apart} ({' '.join(str(error).split())[:200]})") from error
-    on_abort(None)
+    except (ValueError, RuntimeError) as error:
+        if coordinator is None and any(reason in str(error) for reason in _ALONE):
+            return Processes()
+        if isinstance(error, ValueError):
+            raise
+        raise MachineFailed(f"{apart} ({' '.join(str(error).split())[:200]})") from error
+    finally:
+        on_abort(None)
+    return _processes(progress)
+
+
+def _processes(progress: Progress) -> Processes:
+    """Returns the processes that JAX has found."""
     if jax.process_count() == 1:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which JAX would keep for itself
-        return alone
+        return Processes()
     # The only place where JAX keeps its client; multihost_utils offers no wait with an end.
     from jax._src import distributed
 
     state = distributed.global_state
     address = state.coordinator_address or ""
     return Processes(jax.process_index(), jax.process_count(), state.client, address, progress.say)
-
-
-def _check(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    if coordinator is None or num_processes is None or process_id is None:
-        raise ValueError(
-            "--coordinator, --num_processes and --process_id go together. Give all three, or none "
-            "where the cluster tells."
-        )
-    host, _, port = coordinator.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise ValueError(
-            f"--coordinator={coordinator} must be HOST:PORT, where process 0 listens, such as "
-            "10.0.0.1:8476."
-        )
-    if num_processes < 1:
-        raise ValueError(f"--num_processes={num_processes} must be at least 1.")
-    if not 0 <= process_id < num_processes:
-        raise ValueError(
-            f"--process_id={process_id} must be from 0 to {num_processes - 1}, as "
-            f"--num_processes={num_processes}."
-        )
 
 
 def _check_free(coordinator: str) -> None:

@@ -46,7 +46,7 @@ class Processes:
     ) -> None:
         """`client` is that of JAX's coordination service; a process that is alone has none."""
         self.index, self.count = index, count
-        self.hosts = [platform.node()]
+        self.hosts: list[str] = []  # by index, once all are here
         self._client, self._address, self._say, self._meetings = client, address, say, 0
         self._watch: Watch | None = None
 
@@ -81,7 +81,8 @@ class Processes:
     ) -> T:
         """Returns what `make` returns in the first process; the others wait for it.
 
-        It has to be such that JSON can hold it. What it raises there, the others raise too.
+        It has to be such that JSON can hold it. A ValueError or a Failure that it raises there is
+        raised in the others too; anything else ends the first process, and then the others.
         """
         if not self._client:
             return make()
@@ -95,22 +96,26 @@ class Processes:
                 raise
             self.publish(key, json.dumps({"made": made}))
         answer = json.loads(self._published(key, what, seconds, range(1))[0])
-        if "made" in answer:
-            made = answer["made"]
-            return made
-        if answer["exit_code"] is None:
-            raise ValueError(answer["error"])
-        failure = Failure(answer["error"])
-        failure.exit_code = answer["exit_code"]  # type: ignore[misc]
-        raise failure
+        if "error" in answer:
+            raise _failure(answer)
+        as_sent: T = answer["made"]
+        return as_sent
 
     def after_first(self, what: str, make: Callable[[], T]) -> T:
-        """Returns what `make` returns in this process, once it has done so in the first."""
+        """Returns what `make` returns in this process, once it has done so in the first.
+
+        Where disks are not shared each host has to make it anew: its first process does, and only
+        then the others there, which find it made.
+        """
         if not self._client:
             return make()
         made: list[T] = []
         self.from_first(what, lambda: made.append(make()))
-        if not self.is_first:
+        is_first_here = self.index == self.hosts.index(self.hosts[self.index])
+        if is_first_here and not self.is_first:
+            made.append(make())
+        self.wait(f"{what} on every host", SECONDS_TO_PREPARE)
+        if not is_first_here:
             made.append(make())
         self.wait(f"{what} everywhere", SECONDS_TO_PREPARE)
         return made[0]
@@ -176,7 +181,8 @@ class Processes:
         elif error is not None and not isinstance(error, SystemExit):
             traceback.print_exception(error)
             # It may be that another process is gone; then the watch says so, and ends this one.
-            time.sleep(LOST_AFTER_SECONDS + 5)
+            self._watch.fails()
+            time.sleep(LOST_AFTER_SECONDS + 10)
         self._watch.leave(_exit_code(error))
 
     def _meeting(self) -> str:
@@ -203,6 +209,15 @@ class Processes:
                 said, patience = now, _SECONDS_BETWEEN_REMARKS
                 self._say(f"waiting for {what}, {duration(now - started)} so far; missing: {names}")
             time.sleep(min(0.5, 0.05 + (now - started) / 20))
+
+
+def _failure(answer: Mapping[str, Any]) -> Exception:
+    """Returns what the first process raised."""
+    if answer["exit_code"] is None:
+        return ValueError(answer["error"])
+    failure = Failure(answer["error"])
+    failure.exit_code = answer["exit_code"]  # type: ignore[misc]
+    return failure
 
 
 def _exit_code(error: BaseException | None) -> int:

@@ -24,8 +24,9 @@ def profile_of(flag: str | None, num_steps: int) -> Profile | None:
     """
     if flag is None:
         return None
-    start, colon, end = flag.partition(":")
-    if not (colon and start.isdecimal() and end.isdecimal() and int(start) < int(end)):
+    start, _, end = flag.partition(":")
+    digits = flag.isascii() and start.isdigit() and end.isdigit()
+    if not (digits and int(start) < int(end)):
         raise ValueError(
             f"--profile={flag} must be FROM:TO, two whole numbers of which the first is smaller. "
             "100:110 traces the ten steps after step 100."
@@ -107,8 +108,9 @@ class Profiler:
 
     def _end(self, steps: str) -> None:
         self._profile = self._first = None
-        try:
+        with contextlib.suppress(Exception):  # of the steps, whose caller will meet it too
             self._wait()
+        try:
             jax.profiler.stop_trace()
         except Exception as error:
             self._say(f"the trace could not be written ({_first_line(error)}); training goes on.")

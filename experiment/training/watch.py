@@ -21,6 +21,7 @@ LOST_AFTER_SECONDS = 20.0  # without a beat
 _ROUNDS = round(LOST_AFTER_SECONDS / SECONDS_BETWEEN_BEATS)
 _SECONDS_TO_FOLLOW = 10.0  # after another has left, for the same reason perhaps
 _WELL = ("0", "42")  # exit codes of a run that is done, or saved
+_FAILING = "failing"  # in place of a beat
 _ADVICE = (
     "This process stops. Start all of them again: the same command goes on from the newest "
     "checkpoint."
@@ -40,7 +41,7 @@ class Watch:
     ) -> None:
         """`address` is where process 0 offers the coordination service, or empty if unknown."""
         self._client, self._index, self._named, self._count = client, index, named, count
-        self._address, self._left = address, threading.Event()
+        self._address, self._left, self._fails = address, threading.Event(), False
         # In rounds, not in seconds: of those a machine that was suspended has missed many at once.
         self._rounds_without = 0
         self._heard: dict[int, tuple[str, int]] = {}  # the last beat, and for how many rounds
@@ -52,6 +53,10 @@ class Watch:
         self._thread.start()
         # Whoever asks process 0 while it hangs, hangs too: another thread has to notice.
         threading.Thread(target=self._check_exchange, daemon=True, name="watch of watch").start()
+
+    def fails(self) -> None:
+        """Tells the others that this process will end, but goes on to look after them."""
+        self._fails = True
 
     def leave(self, exit_code: int) -> None:
         """Tells the others how this process ends; one that has failed ends here."""
@@ -70,8 +75,9 @@ class Watch:
         beats = 0
         while not self._left.wait(SECONDS_BETWEEN_BEATS):
             beats += 1
+            beat = _FAILING if self._fails else str(beats)
             try:
-                self._client.key_value_set(f"beat/{self._index}", str(beats), allow_overwrite=True)
+                self._client.key_value_set(f"beat/{self._index}", beat, allow_overwrite=True)
                 heard = dict(self._client.key_value_dir_get("beat/"))
                 left = dict(self._client.key_value_dir_get("left/"))
             except Exception:  # whatever JAX raises: it cannot be reached
@@ -92,17 +98,24 @@ class Watch:
                 continue
             if code is not None:
                 if not self._left.wait(_SECONDS_TO_FOLLOW):
-                    stop(f"{self._named(index)} ended with exit code {code}. {_ADVICE}")
+                    self._end(f"{self._named(index)} ended with exit code {code}. {_ADVICE}")
                 return
             beat = heard.get(f"beat/{index}", "")
             last, rounds = self._heard.get(index, ("", 0))
             rounds = rounds + 1 if beat == last else 0
             self._heard[index] = (beat, rounds)
-            if rounds > _ROUNDS:
-                stop(
+            if beat == _FAILING and rounds > _ROUNDS + 2:  # not for want of another that is lost
+                self._end(f"{self._named(index)} has failed; it says why. {_ADVICE}")
+            elif beat != _FAILING and rounds > _ROUNDS:
+                self._end(
                     f"{self._named(index)} has shown no sign of life for "
                     f"{LOST_AFTER_SECONDS:.0f} s. {_ADVICE}"
                 )
+
+    def _end(self, message: str) -> None:
+        # With process 0 goes what they talk by: first the others find out who is lost.
+        if self._index or not self._left.wait(2 * SECONDS_BETWEEN_BEATS):
+            stop(message)
 
     def _aborted(self) -> None:
         """JAX's client ends this process as soon as the service, in process 0, is gone."""

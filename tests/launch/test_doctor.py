@@ -11,7 +11,6 @@ import pytest
 
 from launch import host, network, roll_call
 from launch.comparison import check_clocks, differences
-from launch.doctor import check_given_together, parse
 from launch.findings import NOTE, OK, PROBLEM, Finding
 from launch.local import free_port
 from launch.meeting import check_commit, check_processes, check_workdir
@@ -192,25 +191,6 @@ def test_how_the_processes_were_found_is_said(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert check_processes(0, 1, by_flags=False).text == "one, as nothing says otherwise."
     assert check_processes(1, 2, by_flags=True).text == "this is process 1 of 2, by the flags."
-
-
-@pytest.mark.parametrize("address", ["host", "host:", "host:0", "host:65536", ":80", "host:x"])
-def test_address_that_is_none_is_refused(address):
-    with pytest.raises(ValueError, match=r"must be HOST:PORT"):
-        network.parse_address(address)
-
-
-@pytest.mark.parametrize(
-    ("flags", "why"),
-    [
-        (["--coordinator=a:1"], "missing: --num_processes, --process_id"),
-        (["--process_id=0"], "missing: --coordinator, --num_processes"),
-        (["--coordinator=a:1", "--num_processes=2", "--process_id=2"], "must be from 0 to 1"),
-    ],
-)
-def test_flags_of_the_processes_go_together(flags, why):
-    with pytest.raises(ValueError, match=why):
-        check_given_together(parse(flags))
 
 
 def roll_called(*others, count, seconds=20.0):

@@ -1,6 +1,5 @@
 import types
 
-import numpy as np
 import pytest
 
 from experiment.training import RATES, TIMES
@@ -46,9 +45,3 @@ def test_where_devices_are_not_known_there_is_the_rate_of_all():
 @pytest.mark.parametrize("name", ["loss", "nll", "skipped_updates", "step", "kind"])
 def test_what_a_run_computes_is_no_time(name):
     assert name not in TIMES
-
-
-def test_numbers_are_of_pythons_own_kind():
-    """So that they can be written as JSON."""
-    found = rates(6, 2.0, devices(1, "TPU v4"), lambda: float(np.int64(10**12)))
-    assert {type(value) for value in found.values()} == {float}

@@ -10,10 +10,10 @@ import jax
 
 from experiment.config import ExperimentConfig
 from experiment.training.parallel.meshed import Meshed
-from experiment.training.parallel.placement import Placement
+from experiment.training.parallel.placement import Placement, on_host
 from experiment.training.parallel.pmapped import Pmapped
 
-__all__ = ["Meshed", "Placement", "Pmapped", "place"]
+__all__ = ["Meshed", "Placement", "Pmapped", "on_host", "place"]
 
 
 def place(config: ExperimentConfig, devices: Sequence[jax.Device]) -> Placement:

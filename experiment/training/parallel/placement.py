@@ -2,12 +2,32 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
 from experiment.data import Batch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def on_host(make: Callable[P, T]) -> Callable[P, T]:
+    """Returns `make` as run by the host's processor, where JAX_PLATFORMS leaves it to JAX.
+
+    What it makes need not fit on one device, and does not depend on which devices there are.
+    """
+
+    def made(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            host = jax.local_devices(backend="cpu")[0]
+        except RuntimeError:
+            return make(*args, **kwargs)
+        with jax.default_device(host):
+            return make(*args, **kwargs)
+
+    return made
 
 
 class Placement(abc.ABC):
