@@ -15,10 +15,15 @@ os.umask(_UMASK)
 
 
 def write_file(path: pathlib.Path, content: bytes) -> None:
-    """Writes `content` to `path`: a reader finds the old file or the new one, never a part."""
+    """Writes `content` to `path`: a reader finds the old file or the new one, never a part.
+
+    What a process left that was killed meanwhile is removed by the next on the same machine.
+    """
     if not path.parent.is_dir():  # it may have been moved away: then it is not made anew
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    prefix = f".{path.name}-{platform.node()}-"
+    _remove_abandoned(path.parent, prefix)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{prefix}{os.getpid()}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o666 & ~_UMASK)  # mkstemp's are private to their owner
@@ -74,7 +79,10 @@ def _remove_abandoned(parent: pathlib.Path, prefix: str) -> None:
     for left in parent.iterdir():
         process = left.name.removeprefix(prefix).split("-")[0]
         if left.name.startswith(prefix) and process.isdigit() and not _is_running(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

@@ -53,6 +53,21 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
         assert list(tmp_path.iterdir()) == [temporary]
 
 
+def test_half_a_file_that_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "file"
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from experiment.data.atomic import write_file\n"
+        "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_file(pathlib.Path(sys.argv[1]), b'half')\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left != path
+    write_file(path, b"whole")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_first_of_two_writers_keeps_its_folder(tmp_path):
     path = tmp_path / "folder"
     with new_folder(path) as slow:
