@@ -68,7 +68,7 @@ VARIANTS = [
 
 
 def abstract_state(run):
-    model = Transformer(run.model.transformer(V))
+    model = Transformer(run.model.system_config(V))
     init = functools.partial(init_state, model, adam(run))
     return jax.eval_shape(init, jax.random.key(0))
 
@@ -110,7 +110,7 @@ def test_axis_that_its_devices_do_not_divide_stays_whole():
 def test_compiled_step_gathers_and_reduces_once():
     """Of a step without tensor parallelism: parameters in, gradients out, nothing else."""
     run = config(train={"tokens_per_batch": 640}, mesh=MeshConfig(data=4, fsdp=2))
-    placement, model = place(run, jax.devices()), Transformer(run.model.transformer(V))
+    placement, model = place(run, jax.devices()), Transformer(run.model.system_config(V))
     step_fn = functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=adam(run))
     state = abstract_state(run)
     program = (

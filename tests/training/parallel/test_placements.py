@@ -34,7 +34,7 @@ def trained(devices, mesh):
     """The losses of every step, and the state at the end."""
     run = config(model=CONFIG.model.__dict__, train=CONFIG.train.__dict__, mesh=mesh)
     placement = place(run, jax.devices()[:devices])
-    model, optimizer = Transformer(run.model.transformer(V)), adam(run)
+    model, optimizer = Transformer(run.model.system_config(V)), adam(run)
     step_fn = functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=optimizer)
     step = placement.compile_train_step(step_fn)
     state = placement.place_state(
