@@ -1,5 +1,6 @@
 """What a convolutional layer is made of: windows, products with normalised weights, gates."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,18 +99,18 @@ def _lengths(_: Array, directions: Array, axes: int) -> Array:
     return jnp.sqrt((directions**2).sum(tuple(range(axes))))
 
 
-@jax.custom_vjp
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def scale_gradient(inputs: Float[Array, "*N"], factor: float) -> Float[Array, "*N"]:
     """Returns the inputs; what comes back through them is multiplied by `factor`."""
     return inputs
 
 
-def _unchanged(inputs: Array, factor: float) -> tuple[Array, float]:
-    return inputs, factor
+def _unchanged(inputs: Array, factor: float) -> tuple[Array, None]:
+    return inputs, None
 
 
-def _scaled(factor: float, gradient: Array) -> tuple[Array, None]:
-    return (gradient * factor).astype(gradient.dtype), None
+def _scaled(factor: float, _: None, gradient: Array) -> tuple[Array]:
+    return (gradient * factor,)
 
 
 scale_gradient.defvjp(_unchanged, _scaled)

@@ -1,7 +1,7 @@
 """A stack of LSTM layers that writes the target, with a look at the source at every position."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -194,7 +194,7 @@ class RecurrentDecoder(nn.Module):
         drops = not deterministic and rate > 0
         keys = jax.random.split(self.make_rng("dropout"), length) if drops else None
 
-        def step(state: DecoderState, now: tuple[Array, ...]) -> tuple[DecoderState, tuple]:
+        def step(state: DecoderState, now: Any) -> tuple[DecoderState, Any]:
             projected, is_start, hidden, mask, key = now
 
             def drop(outputs: Float[Array, "B M D"], number: int) -> Float[Array, "B M D"]:
