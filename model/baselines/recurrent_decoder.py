@@ -125,13 +125,12 @@ class RecurrentDecoder(nn.Module):
     def init_state(self, first: Float[Array, "B 1 D"], beam_size: int) -> DecoderState:
         """Returns the state of `beam_size` hypotheses that have written nothing."""
         initial = self.initial_hidden(first)
-        shape = first.shape[0], beam_size, self.config.d_model
-        empty = empty_state(shape[:2], shape[2], first.dtype)
+        state = _empty_state(self.config, (first.shape[0], beam_size), first.dtype)
         layers = tuple(
-            empty._replace(hidden=jnp.broadcast_to(initial[:, :, number], shape))
-            for number in range(self.config.num_layers)
+            layer._replace(hidden=jnp.broadcast_to(initial[:, :, number], layer.hidden.shape))
+            for number, layer in enumerate(state.layers)
         )
-        return DecoderState(layers, jnp.zeros(shape, first.dtype))
+        return state._replace(layers=layers)
 
     def project_source(self, memory: Float[Array, "B S D"]) -> SourceMemory:
         """Returns what attention keeps of the encoder's outputs."""
@@ -210,9 +209,14 @@ class RecurrentDecoder(nn.Module):
         projected = project(weights.layers[0], embedded)
         sequence = (jnp.swapaxes(each, 0, 1) for each in (projected, starts, initial))
         masks = jnp.moveaxis(source_mask, 2, 0)
-        state = self.init_state(jnp.zeros_like(embedded[:, :1]), 1)
+        state = _empty_state(self.config, (len(embedded), 1), embedded.dtype)
         _, (fed, shares) = jax.lax.scan(step, state, (*sequence, masks, keys))
         return jnp.swapaxes(fed, 0, 1), jnp.moveaxis(shares, 0, 2)
+
+
+def _empty_state(config: RecurrentConfig, rows: tuple[int, int], dtype: Any) -> DecoderState:
+    layer = empty_state(rows, config.d_model, dtype)
+    return DecoderState((layer,) * config.num_layers, jnp.zeros((*rows, config.d_model), dtype))
 
 
 def restart_all(

@@ -14,10 +14,10 @@ from model.baselines.lstm import (
 from model.baselines.recurrent_encoder import sentence_ends, sentence_starts
 from tests.baselines import numpy_recurrent
 
-B, T, I, C = 2, 5, 3, 4
+B, T, INPUTS, C = 2, 5, 3, 4
 
 
-def random_weights(rng, inputs=I):
+def random_weights(rng, inputs=INPUTS):
     kernel, bias = jax.random.split(rng)
     shape = (inputs + C, 4, C)
     return LSTMWeights(jax.random.normal(kernel, shape), jax.random.normal(bias, shape[1:]))
@@ -37,10 +37,10 @@ def test_cell_by_hand():
 
 
 def test_step_is_that_of_the_loops_however_its_inputs_are_split(rng):
-    weights, inputs = random_weights(rng), jax.random.normal(rng, (B, I))
+    weights, inputs = random_weights(rng), jax.random.normal(rng, (B, INPUTS))
     state = LSTMState(jax.random.normal(rng, (B, C)), jax.random.normal(rng, (B, C)) * 2)
     params = {"kernel": np.asarray(weights.kernel), "bias": np.asarray(weights.bias)}
-    for early in range(I + 1):
+    for early in range(1, INPUTS + 1):
         projected = project(weights, inputs[:, :early])
         found = lstm_step(weights, projected, (inputs[:, early:],), state)
         for row in range(B):
@@ -52,7 +52,7 @@ def test_step_is_that_of_the_loops_however_its_inputs_are_split(rng):
 
 
 def test_a_sentence_starts_anew_in_either_direction(rng):
-    weights, inputs = random_weights(rng), jax.random.normal(rng, (1, T, I))
+    weights, inputs = random_weights(rng), jax.random.normal(rng, (1, T, INPUTS))
     segments = jnp.array([[1, 1, 2, 2, 0]])
     for reverse, begins in ((False, sentence_starts), (True, sentence_ends)):
         together = run_lstm(weights, inputs, begins(segments), reverse=reverse)
@@ -64,7 +64,7 @@ def test_a_sentence_starts_anew_in_either_direction(rng):
 
 
 def test_a_sentence_starts_from_what_is_given(rng):
-    weights, inputs = random_weights(rng), jax.random.normal(rng, (B, T, I))
+    weights, inputs = random_weights(rng), jax.random.normal(rng, (B, T, INPUTS))
     initial = jax.random.normal(rng, (B, T, C))
     starts = jnp.array([[1, 0, 0, 1, 0], [1, 0, 0, 0, 0]], bool)
     found = run_lstm(weights, inputs, starts, initial)
@@ -80,16 +80,16 @@ def test_a_sentence_starts_from_what_is_given(rng):
 
 
 def test_only_forget_gates_start_open(rng):
-    params = LSTM(I, C).init(rng, method=lambda lstm: lstm.weights)["params"]
+    params = LSTM(INPUTS, C).init(rng, method=lambda lstm: lstm.weights)["params"]
     np.testing.assert_array_equal(params["bias"], [[0.0] * C, [1.0] * C, [0.0] * C, [0.0] * C])
-    assert params["kernel"].shape == (I + C, 4, C)
-    limit = np.sqrt(6 / (I + C + C))  # Glorot and Bengio, of one gate's matrix
+    assert params["kernel"].shape == (INPUTS + C, 4, C)
+    limit = np.sqrt(6 / (INPUTS + C + C))  # Glorot and Bengio, of one gate's matrix
     assert 0.8 * limit < np.abs(params["kernel"]).max() <= limit
 
 
 def test_products_of_the_inputs_stand_outside_of_the_loop(rng):
     """What is left in it is one product a position, of the layer's own output."""
-    weights, inputs = random_weights(rng), jnp.zeros((B, T, I))
+    weights, inputs = random_weights(rng), jnp.zeros((B, T, INPUTS))
     program = jax.make_jaxpr(run_lstm)(weights, inputs, jnp.zeros((B, T), bool))
     scan = next(e for e in program.eqns if e.primitive.name == "scan")
     inside = [e for e in scan.params["jaxpr"].eqns if e.primitive.name == "dot_general"]
