@@ -10,7 +10,7 @@ def recurrent_counts(config: RecurrentConfig) -> dict[str, int]:
     Example:
       >>> gnmt = RecurrentConfig(vocab_size=32_000, d_model=1024, num_layers=8, dropout_rate=0.2)
       >>> recurrent_counts(gnmt)
-      {'embeddings': 32768000, 'encoder': 50397184, 'decoder': 78675968}
+      {'embeddings': 32768000, 'encoder': 50364416, 'decoder': 78675968}
     """
     width, layers = config.d_model, config.num_layers
     lowest = 2 * width if config.input_feeding else width
