@@ -26,7 +26,7 @@ from experiment.analysis.runs import build_evaluator
 from experiment.config import ExperimentConfig
 from experiment.config_files import load_config
 from experiment.data import TrainingData, in_the_order_of, prepare_training_data
-from model.transformer import Transformer
+from model.systems import system_of
 
 
 def main(argv: list[str]) -> None:
@@ -104,7 +104,7 @@ def run(
 
 def parts(config: ExperimentConfig, data: TrainingData) -> dict[str, Any]:
     """Returns what is trained, and how it is scored; here the rooms meet."""
-    model = Transformer(config.model.transformer(data.vocabulary.size))
+    model = system_of(config.model.system_config(data.vocabulary.size))
     optimizer = training.adam(config)
     loss_fn = training.loss_of(model, config.train.label_smoothing)
     return {

@@ -12,7 +12,7 @@ from experiment import command, training
 from experiment.config import ExperimentConfig
 from experiment.config_files import load_config
 from experiment.data import prepare_training_data, training_batches
-from model.transformer import Transformer
+from model.systems import system_of
 
 
 def main(argv: list[str]) -> None:
@@ -45,7 +45,7 @@ def prepared(
 ) -> tuple[Callable[[], object], int]:
     """Returns a round of training, compiled, and how many real target tokens it trains on."""
     data = prepare_training_data(config, flags.cache_dir.expanduser(), print)
-    model = Transformer(config.model.transformer(data.vocabulary.size))
+    model = system_of(config.model.system_config(data.vocabulary.size))
     optimizer = training.adam(config)
     step_fn = jax.jit(
         functools.partial(

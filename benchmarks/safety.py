@@ -14,7 +14,7 @@ from experiment import command, training
 from experiment.config_files import load_config
 from experiment.data import prepare_training_data, training_batches
 from experiment.training.checkpoint import CheckpointWriter, Retention, storage
-from model.transformer import Transformer
+from model.systems import system_of
 
 
 def main(argv: list[str]) -> None:
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
         config = load_config(flags.config, overrides)
         data = prepare_training_data(config, flags.cache_dir.expanduser(), print)
         training.use_compilation_cache(flags.cache_dir)
-    model = Transformer(config.model.transformer(data.vocabulary.size))
+    model = system_of(config.model.system_config(data.vocabulary.size))
     optimizer = training.adam(config)
     loss_fn = training.loss_of(model, config.train.label_smoothing)
     state = jax.jit(functools.partial(training.init_state, model, optimizer))(jax.random.key(0))

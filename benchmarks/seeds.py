@@ -18,7 +18,7 @@ from experiment.data import (
     prepare_training_data,
     training_batches,
 )
-from model.transformer import Transformer
+from model.systems import system_of
 
 
 def main(argv: list[str]) -> None:
@@ -64,7 +64,7 @@ class Way:
     def __init__(self, config: ExperimentConfig, data: TrainingData) -> None:
         self._config, self._data = config, data
         self._placement = training.Pmapped(jax.local_devices()[:1])
-        model = Transformer(config.model.transformer(data.vocabulary.size))
+        model = system_of(config.model.system_config(data.vocabulary.size))
         optimizer = training.adam(config)
         self._init = jax.jit(functools.partial(training.init_state, model, optimizer))
         loss_fn = training.loss_of(model, config.train.label_smoothing)

@@ -33,6 +33,11 @@ def get_config() -> ConfigDict:
             "dtype": "float32",  # bfloat16: activations and products, on accelerators
             "remat": False,  # compute a layer's activations again rather than keep them
             "scan_layers": False,  # one program for all layers: compiles faster
+            # What the Transformer is compared with, and settings that only these have.
+            "system": "transformer",  # recurrent, convolutional
+            "attention": "multiplicative",  # additive; recurrent
+            "input_feeding": True,  # recurrent
+            "kernel_width": 3,  # tokens; convolutional
         }
     )
     config.data = ConfigDict(

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiment.config_mapping import from_mapping as from_mapping  # all others import it here
 from experiment.config_mapping import require
-from model.transformer.config import TransformerConfig
+from model.systems import SYSTEMS, SystemConfig
 
 BATCHINGS = ("bucketed", "packed")
 ON_ERROR = ("refuse", "skip")
@@ -19,15 +19,19 @@ TOKENIZERS = ("moses", "none")
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Section 3 and table 3 of the paper; the vocabulary's size comes from the vocabulary."""
+    """Section 3 and table 3 of the paper; the vocabulary's size comes from the vocabulary.
+
+    A setting that the chosen `system` does not have must be left at its default. `d_ff` and
+    `num_heads` have none, so they stand in every config: a system without them passes them over.
+    """
 
     d_model: int
     d_ff: int
     num_heads: int
     num_layers: int
-    d_k: int | None  # width of a head's keys; None: d_model / num_heads
-    d_v: int | None  # width of a head's values; None: d_model / num_heads
     dropout_rate: float  # of sub-layers' outputs and of embedded tokens (5.4)
+    d_k: int | None = None  # width of a head's keys; None: d_model / num_heads
+    d_v: int | None = None  # width of a head's values; None: d_model / num_heads
     # What the paper does not have, or has one of; their values are in model/transformer/config.py.
     attention_dropout_rate: float = 0.0  # of attention weights
     activation_dropout_rate: float = 0.0  # inside the feed-forward network
@@ -42,9 +46,44 @@ class ModelConfig:
     remat: bool = False  # a layer's activations are computed again rather than kept
     scan_layers: bool = False  # one program for all layers of a stack: compiles faster
 
-    def transformer(self, vocab_size: int) -> TransformerConfig:
-        """Returns the model's own configuration for a vocabulary of `vocab_size` pieces."""
-        return TransformerConfig(vocab_size=vocab_size, **dataclasses.asdict(self))
+    # What the Transformer is compared with; values in model/baselines/config.py.
+    system: str = "transformer"  # or "recurrent", "convolutional"
+    attention: str = "multiplicative"  # of the recurrent system
+    input_feeding: bool = True  # of the recurrent system
+    kernel_width: int = 3  # of the convolutional system, in tokens
+
+    def system_config(self, vocab_size: int) -> SystemConfig:
+        """Returns the chosen system's own configuration for a vocabulary of `vocab_size` pieces.
+
+        Raises:
+          ValueError: if there is no such system, it cannot be of these sizes, or a setting is
+            changed that it does not have.
+        """
+        require(
+            self.system in SYSTEMS,
+            f"model.system={self.system!r} must be one of {', '.join(SYSTEMS)}.",
+        )
+        kind = SYSTEMS[self.system].config
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        own = {name for name in settings if name in _names(kind)}
+        for field in dataclasses.fields(self):
+            value = settings[field.name]
+            is_set = field.default not in (dataclasses.MISSING, value)
+            if field.name not in {*own, "system"} and is_set:
+                raise ValueError(_not_of(self.system, field.name, value, field.default))
+        return kind(vocab_size=vocab_size, **{name: settings[name] for name in own})
+
+
+def _names(kind: Any) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def _not_of(system: str, name: str, value: Any, default: Any) -> str:
+    others = [other for other, its in SYSTEMS.items() if name in _names(its.config)]
+    return (
+        f"model.{name}={value!r} must be {default!r} where model.system={system!r}: only "
+        f"{' and '.join(others)} systems have it."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +182,7 @@ class ExperimentConfig:
         require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
         _check_data(self.data)
         _check_mesh(self.mesh)
-        self.model.transformer(self.data.vocab_size)  # a model of these sizes must be possible
+        self.model.system_config(self.data.vocab_size)  # a model of these sizes must be possible
         may_be_zero = ("label_smoothing", "keep_every", "keep_best", "max_skipped_in_a_row")
         _check_positive("train", self.train, except_for=may_be_zero)
         _check_retention(self.train)
@@ -175,8 +214,9 @@ class ExperimentConfig:
             f"{', '.join(TOKENIZERS)}.",
         )
         longest = max(self.longest_row, self.data.bucket_lengths[-1])
+        learned = self.model.positions == "learned" or self.model.system == "convolutional"
         require(
-            self.model.positions != "learned" or longest <= self.model.max_positions,
+            not learned or longest <= self.model.max_positions,
             f"model.max_positions={self.model.max_positions} must reach the longest row of "
             f"{longest} tokens (data.packed_length, data.bucket_lengths), as positions are "
             "learned. Raise it.",

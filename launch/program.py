@@ -13,8 +13,7 @@ from experiment.config import ExperimentConfig
 from experiment.training.state import TrainState
 from launch.collectives import Found, collectives_of
 from launch.topology import MemoryRefused, Slice, memory_refused
-from model.transformer import Transformer
-from model.transformer.flops import training_flops
+from model.systems import system_of, training_flops
 
 
 class Memory(NamedTuple):
@@ -83,7 +82,7 @@ def compile_step(
     """
     placement = training.Meshed(chips.devices, config.mesh)
     placement.check_model(config.model)
-    model = Transformer(config.model.transformer(config.data.vocab_size))
+    model = system_of(config.model.system_config(config.data.vocab_size))
     optimizer = training.adam(config)
     init = functools.partial(training.init_state, model, optimizer)
     state = placement.abstract_state(jax.eval_shape(init, jax.eval_shape(_some_key)))
@@ -132,7 +131,7 @@ def model_flops(config: ExperimentConfig, rows: int, length: int) -> float:
     not counted.
     """
     tokens = np.full(1, length)
-    sizes = config.model.transformer(config.data.vocab_size)
+    sizes = config.model.system_config(config.data.vocab_size)
     return float(rows * training_flops(sizes, tokens, tokens)[0])
 
 

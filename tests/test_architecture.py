@@ -30,7 +30,8 @@ CONFIG_MAPPING = "experiment/config_mapping.py"
 STORAGE = "experiment/training/checkpoint/storage.py"
 ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
-SYSTEMS = "model/transformer model/baselines model/decoding"
+SYSTEMS_TABLE = "model/systems.py"
+SYSTEMS = f"model/transformer model/baselines model/decoding {SYSTEMS_TABLE}"
 INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"
 INNER += " experiment/data experiment/training experiment/evaluation"
 ALL = f"{INNER} {CONFIG_FILES} model experiment experiment/command.py launch"
@@ -47,7 +48,10 @@ ROOMS: Mapping[str, Room] = {
     "model/baselines": Room(of("model/transformer"), packages=ARRAYS, never=WORLD),
     "model/decoding": Room(packages=of("jax jaxtyping"), never=WORLD),
     "experiment": Room(packages=of("")),
-    CONFIG: Room(of(f"{CONFIG_MAPPING} model/transformer model/baselines"), packages=of("")),
+    SYSTEMS_TABLE: Room(of("model/transformer model/baselines"), packages=ARRAYS, never=WORLD),
+    CONFIG: Room(
+        of(f"{CONFIG_MAPPING} {SYSTEMS_TABLE} model/transformer model/baselines"), packages=of("")
+    ),
     CONFIG_MAPPING: Room(packages=of("")),
     CONFIG_FILES: Room(of(CONFIG), packages=of("absl ml_collections")),
     "experiment/data": Room(of(CONFIG), never=of("flax jax jaxlib optax orbax")),

@@ -145,10 +145,10 @@ def test_small_rows_change_their_base_by_the_papers_factors():
     sizes = ("d_model", "d_ff", "num_heads", "num_layers", "dropout_rate")
     for row in rows_of(CONFIGS / "table3.py"):
         paper, small = [
-            load_row(name, row).model.transformer(100) for name in ("table3", "table3_small")
+            load_row(name, row).model.system_config(100) for name in ("table3", "table3_small")
         ]
         of_paper, of_small = [
-            load_row(name, "base").model.transformer(100) for name in ("table3", "table3_small")
+            load_row(name, "base").model.system_config(100) for name in ("table3", "table3_small")
         ]
         for size in (*sizes, "key_width", "value_width"):
             assert getattr(small, size) / getattr(of_small, size) == pytest.approx(
@@ -453,7 +453,7 @@ def test_whole_number_is_a_number_and_null_is_open():
 
 
 def test_model_gets_its_sizes_and_the_vocabularys():
-    model = config(model={"d_k": 24}).model.transformer(99)
+    model = config(model={"d_k": 24}).model.system_config(99)
     assert (model.vocab_size, model.d_model, model.key_width, model.value_width) == (99, 16, 24, 8)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from flax import linen as nn
 
 from experiment.config import DecodeConfig, ExperimentConfig, from_mapping
 from experiment.data import Vocabulary
@@ -22,7 +23,7 @@ from experiment.training import (
     num_params,
     read_metrics,
 )
-from model.transformer import Transformer
+from model.systems import system_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Run:
     workdir: Workdir
     config: ExperimentConfig
     vocabulary: Vocabulary
-    model: Transformer
+    model: nn.Module
     params: Params
     steps: tuple[int, ...]  # the checkpoints that `params` is the mean of
     fingerprint: dict[str, str]  # of the data it was trained on, by name
@@ -77,7 +78,7 @@ def load(
     if not workdir.checkpoints.is_dir():
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
     vocabulary = Vocabulary.load(workdir.vocabulary)
-    model = Transformer(config.model.transformer(vocabulary.size))
+    model = system_of(config.model.system_config(vocabulary.size))
     abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
     checkpoints = Checkpoints(workdir.checkpoints, say=say)
     if step is not None:
@@ -96,7 +97,7 @@ def load(
 
 def build_evaluator(
     config: ExperimentConfig,
-    model: Transformer,
+    model: nn.Module,
     vocabulary: Vocabulary,
     decode: DecodeConfig | None = None,
 ) -> Evaluator:

@@ -10,7 +10,7 @@ from typing import Any
 from experiment.config import ExperimentConfig
 from experiment.config_files import load_config, published, rows_of
 from experiment.training import PlannedRun, Workdir, flatten, runs_of
-from model.transformer import parameter_count
+from model.systems import parameter_count
 
 _END_OF_LOG = 4_096  # bytes, more than a line
 # Of these the results depend, and a run that is finished may have been finished with others.
@@ -41,7 +41,7 @@ class Row:
 
     def num_params_with(self, vocab_size: int) -> int:
         """Returns how many numbers would be trained with a vocabulary of so many pieces."""
-        return parameter_count(self.config.model.transformer(vocab_size))
+        return parameter_count(self.config.model.system_config(vocab_size))
 
     @property
     def cost(self) -> float:

@@ -13,7 +13,7 @@ from experiment.data import Vocabulary, new_folder
 from experiment.training.checkpoint import Checkpoints, CheckpointWriter, Retention, averaged_steps
 from experiment.training.state import init_params
 from experiment.training.workdir import Workdir
-from model.transformer import Transformer
+from model.systems import system_of
 
 
 def average_run(
@@ -33,7 +33,7 @@ def average_run(
         raise ValueError(f"--to={to} must be a new folder; there is something. Name another.")
     if not workdir.checkpoints.is_dir():
         raise ValueError(f"{workdir.path} has no checkpoint yet. Let its training go on.")
-    model = Transformer(config.model.transformer(Vocabulary.load(workdir.vocabulary).size))
+    model = system_of(config.model.system_config(Vocabulary.load(workdir.vocabulary).size))
     abstract = jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
     checkpoints = Checkpoints(workdir.checkpoints, say=say)
     mean = checkpoints.mean(last, abstract, save_every=config.train.save_every)

@@ -11,7 +11,7 @@ from tests.made_up import config, vocabulary
 from tests.training.opened import opened
 
 CONFIG = config()
-MODEL = Transformer(CONFIG.model.transformer(vocabulary().size))
+MODEL = Transformer(CONFIG.model.system_config(vocabulary().size))
 INIT = functools.partial(init_state, MODEL, adam(CONFIG), jax.random.key(0))
 
 

@@ -13,7 +13,7 @@ from model.transformer import Transformer
 from tests.made_up import config, vocabulary
 
 CONFIG = config()
-MODEL = Transformer(CONFIG.model.transformer(vocabulary().size))
+MODEL = Transformer(CONFIG.model.system_config(vocabulary().size))
 
 
 @functools.cache

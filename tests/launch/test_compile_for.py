@@ -48,7 +48,7 @@ def compiled(chips):
 
 
 def params():
-    model = Transformer(CONFIG.model.transformer(CONFIG.data.vocab_size))
+    model = Transformer(CONFIG.model.system_config(CONFIG.data.vocab_size))
     return jax.eval_shape(lambda: training.init_params(model, jax.random.key(0)))
 
 

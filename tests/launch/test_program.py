@@ -45,7 +45,7 @@ def jaxprs(value):
 @pytest.mark.parametrize("activation", ["relu", "swiglu"])
 def test_the_formula_counts_every_product_of_the_program(activation):
     config = changed(load_config("configs/numbers.py"), {**SMALL, "model.activation": activation})
-    model = Transformer(config.model.transformer(config.data.vocab_size))
+    model = Transformer(config.model.system_config(config.data.vocab_size))
     tokens = one_sentence_a_row(jax.numpy.ones((ROWS, LENGTH), "int32"))
     params = jax.eval_shape(lambda: training.init_params(model, jax.random.key(0)))
 

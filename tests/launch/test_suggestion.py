@@ -53,6 +53,15 @@ def test_what_is_computed_again_and_what_is_spread_come_last():
 NAMES = ["model.dtype", "mesh.tokens_per_device", "model.remat", "mesh.fsdp"]
 
 
+@pytest.mark.parametrize("system", ["recurrent", "convolutional"])
+def test_nothing_is_tried_that_a_system_does_not_have(system):
+    config = changed(CONFIG, {"model.system": system})
+    found = list(candidates(config, refused(20), 8))
+    assert found
+    assert all("model.remat" not in changes for changes in found)
+    assert all(changed(config, changes).model.system == system for changes in found)
+
+
 def test_what_cannot_be_enough_is_not_tried():
     # 97.5 GiB of activations, with bfloat16 39: a quarter of the rows is 9.75, beside the state.
     (first, *_) = candidates(CONFIG, refused(100), 8)

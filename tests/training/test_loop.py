@@ -39,7 +39,7 @@ from tests.made_up import V, bigram, config, training_data
 from tests.training.opened import opened
 
 CONFIG = config()
-MODEL = Transformer(CONFIG.model.transformer(V))
+MODEL = Transformer(CONFIG.model.system_config(V))
 OPTIMIZER = adam(CONFIG)
 INIT = functools.partial(
     jax.jit(functools.partial(init_state, MODEL, OPTIMIZER)), jax.random.key(0)

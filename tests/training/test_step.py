@@ -21,7 +21,7 @@ from model.transformer import Transformer
 from tests.made_up import V, bigram, config, token_ids
 
 CONFIG = config(model={"dropout_rate": 0.0})
-MODEL = Transformer(CONFIG.model.transformer(V))
+MODEL = Transformer(CONFIG.model.system_config(V))
 OPTIMIZER = adam(CONFIG)
 LOSS_FN = loss_of(MODEL, CONFIG.train.label_smoothing)
 STEP = functools.partial(train_step, loss_fn=LOSS_FN, optimizer=OPTIMIZER)

@@ -36,7 +36,7 @@ from model.transformer import Transformer, training_flops
 from tests.made_up import V, config, training_data, vocabulary
 
 CONFIG = config()
-MODEL = Transformer(CONFIG.model.transformer(V))
+MODEL = Transformer(CONFIG.model.system_config(V))
 OPTIMIZER = adam(CONFIG)
 INIT = jax.jit(functools.partial(init_state, MODEL, OPTIMIZER))
 ONE_DEVICE = Pmapped(jax.devices()[:1])
@@ -156,7 +156,7 @@ def test_work_of_a_step_is_that_of_the_sentences_in_its_batch(tmp_path):
     runs = runs_of(tmp_path, CONFIG, 1)
     data = data_of(runs)
     (member,) = open_members(runs, data, INIT, evaluate, Progress())
-    model = CONFIG.model.transformer(vocabulary().size)
+    model = CONFIG.model.system_config(vocabulary().size)
     for step, batch in enumerate(batches_after(0, runs, data, ONE_DEVICE), 1):
         lengths = [
             ((source == segment).sum(), (target == segment).sum())

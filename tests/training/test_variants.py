@@ -46,7 +46,7 @@ def data(config, tmp_path_factory):
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_variant_learns_the_number_words(config, data, variant):
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, **variant))
-    model = Transformer(config.model.transformer(data.vocabulary.size))
+    model = Transformer(config.model.system_config(data.vocabulary.size))
     optimizer = adam(config)
     step = jax.jit(
         functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=optimizer),

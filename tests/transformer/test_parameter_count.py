@@ -40,7 +40,7 @@ VARIED = ("norm", "norm_placement", "activation", "tied_embeddings")
 
 
 def transformer(file, row, vocab_size):
-    return load_config(f"{file}:{row}").model.transformer(vocab_size)
+    return load_config(f"{file}:{row}").model.system_config(vocab_size)
 
 
 @functools.cache

@@ -59,7 +59,8 @@ class Meshed(Placement):
         Raises:
           ValueError: naming what does not divide.
         """
-        for axis, name in (("fsdp", "d_model"), ("tensor", "num_heads"), ("tensor", "d_ff")):
+        spread = ("num_heads", "d_ff") if model.system == "transformer" else ("d_model",)
+        for axis, name in (("fsdp", "d_model"), *(("tensor", name) for name in spread)):
             among, size = self.mesh.shape[axis], getattr(model, name)
             if size % among:
                 raise ValueError(

@@ -21,6 +21,21 @@ LOGICAL_AXES: Mapping[str, tuple[str | None, ...]] = {
     "embedding/table": ("vocabulary", "features"),
     "relative_positions/table": ("buckets", "heads"),
     "positions/table": ("positions", "features"),
+    # Of the recurrent system; what a layer reads of itself is no axis of its own.
+    "lstm/kernel": ("features", "gates", "hidden"),
+    "lstm/bias": ("gates", "hidden"),
+    "attention/memory": ("features", "hidden"),
+    "attention/state": ("features", "hidden"),
+    "attention/combine": ("hidden", "features"),
+    "initial/kernel": ("features", "layers", "hidden"),
+    # Of the convolutional system.
+    "convolution/kernel": ("taps", "features", "gates", "hidden"),
+    "convolution/length": ("gates", "hidden"),
+    "convolution/bias": ("gates", "hidden"),
+    "to_attention/kernel": ("features", "hidden"),
+    "from_attention/kernel": ("hidden", "features"),
+    "input/kernel": ("features", "hidden"),
+    "output/kernel": ("hidden", "features"),
 }
 
 # Which devices each of them is spread over; what is missing stays whole.

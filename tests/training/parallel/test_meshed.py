@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -11,7 +12,7 @@ from experiment.training.parallel.sharding import (
     MESH_AXES,
     partition,
 )
-from model.transformer import Transformer
+from model.systems import SYSTEMS, system_of
 from tests.made_up import V, config
 
 SIX = jax.devices()[:6]
@@ -60,15 +61,30 @@ def test_model_that_the_mesh_does_not_divide_is_refused(mesh, message):
         place(config(train={"tokens_per_batch": 640}, mesh=mesh), SIX)
 
 
+@pytest.mark.parametrize("system", ["recurrent", "convolutional"])
+def test_systems_without_heads_are_divided_by_their_width(system):
+    run = config(model={"system": system, "d_model": 20}, train={"tokens_per_batch": 640})
+    for axis in ("fsdp", "tensor"):
+        mesh = MeshConfig(data=-1, **{axis: 8})
+        with pytest.raises(ValueError, match=f"mesh.{axis}=8 must divide model.d_model=20 "):
+            place(dataclasses.replace(run, mesh=mesh), jax.devices())
+        # Neither one head nor a hidden feature of a network stands in the way.
+        other = dataclasses.replace(run.model, num_heads=3, d_ff=3)
+        mesh = MeshConfig(data=-1, **{axis: 4})
+        place(dataclasses.replace(run, model=other, mesh=mesh), jax.devices())
+
+
 VARIANTS = [
     {},
     {"positions": "learned", "tied_embeddings": "none", "activation": "swiglu"},
     {"positions": "relative", "tied_embeddings": "target", "norm": "rms", "norm_placement": "pre"},
+    {"system": "recurrent", "attention": "additive"},
+    {"system": "convolutional", "tied_embeddings": "none"},
 ]
 
 
 def abstract_state(run):
-    model = Transformer(run.model.transformer(V))
+    model = system_of(run.model.system_config(V))
     init = functools.partial(init_state, model, adam(run))
     return jax.eval_shape(init, jax.random.key(0))
 
@@ -82,9 +98,10 @@ def test_every_matrix_of_every_variant_has_named_axes(variant):
         assert leaf.ndim == 1 or (axes and len(axes) == leaf.ndim), name
 
 
-def test_optimizer_is_spread_as_the_parameters_are():
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_optimizer_is_spread_as_the_parameters_are(system):
     place = Meshed(jax.devices(), MeshConfig(data=2, fsdp=2, tensor=2))
-    shardings = place.state_shardings(abstract_state(config()))
+    shardings = place.state_shardings(abstract_state(config(model={"system": system})))
     adam_state = shardings.opt_state[0]
     assert adam_state.mu == adam_state.nu == shardings.params
     spread = [sharding.spec for sharding in jax.tree.leaves(shardings.params)]
@@ -110,7 +127,7 @@ def test_axis_that_its_devices_do_not_divide_stays_whole():
 def test_compiled_step_gathers_and_reduces_once():
     """Of a step without tensor parallelism: parameters in, gradients out, nothing else."""
     run = config(train={"tokens_per_batch": 640}, mesh=MeshConfig(data=4, fsdp=2))
-    placement, model = place(run, jax.devices()), Transformer(run.model.transformer(V))
+    placement, model = place(run, jax.devices()), system_of(run.model.system_config(V))
     step_fn = functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=adam(run))
     state = abstract_state(run)
     program = (

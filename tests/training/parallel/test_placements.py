@@ -9,7 +9,7 @@ import pytest
 from experiment.config import MeshConfig
 from experiment.data import training_batches
 from experiment.training import adam, init_state, loss_of, place, train_step
-from model.transformer import Transformer
+from model.systems import system_of
 from tests.made_up import V, config, training_data
 
 STEPS = 20
@@ -30,11 +30,12 @@ PLACEMENTS = {
 
 
 @functools.cache
-def trained(devices, mesh):
+def trained(devices, mesh, system="transformer", steps=STEPS):
     """The losses of every step, and the state at the end."""
-    run = config(model=CONFIG.model.__dict__, train=CONFIG.train.__dict__, mesh=mesh)
+    model_config = CONFIG.model.__dict__ | {"system": system}
+    run = config(model=model_config, train=CONFIG.train.__dict__, mesh=mesh)
     placement = place(run, jax.devices()[:devices])
-    model, optimizer = Transformer(run.model.transformer(V)), adam(run)
+    model, optimizer = system_of(run.model.system_config(V)), adam(run)
     step_fn = functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=optimizer)
     step = placement.compile_train_step(step_fn)
     state = placement.place_state(
@@ -45,7 +46,7 @@ def trained(devices, mesh):
         DATA.train,
         DATA.plan,
         start_step=0,
-        num_steps=STEPS,
+        num_steps=steps,
         shards=placement.shards,
         of=placement.num_shards,
     ):
@@ -57,13 +58,24 @@ def trained(devices, mesh):
 @pytest.mark.parametrize("name", PLACEMENTS)
 def test_twenty_steps_are_those_of_one_device(name):
     """In float32, where only the order of additions differs; parameters moved by some 1e-3."""
-    losses, state = trained(*PLACEMENTS[name])
-    expected, alone = trained(1, MeshConfig())
+    check_same(trained(*PLACEMENTS[name]), trained(1, MeshConfig()), STEPS)
+
+
+@pytest.mark.parametrize("name", ["mesh 2x2x2"])
+@pytest.mark.parametrize("system", ["recurrent", "convolutional"])
+def test_steps_of_the_other_systems_are_those_of_one_device_too(system, name):
+    steps = 5
+    alone = trained(1, MeshConfig(), system, steps)
+    check_same(trained(*PLACEMENTS[name], system, steps), alone, steps)
+
+
+def check_same(found, wanted, steps):
+    (losses, state), (expected, alone) = found, wanted
     for now, before in zip(losses, expected, strict=True):
         assert now["target_tokens"] == before["target_tokens"]
         for metric in ("loss", "nll", "gradient_norm"):
             np.testing.assert_allclose(now[metric], before[metric], rtol=2e-6)
-    assert int(state.step) == STEPS
+    assert int(state.step) == steps
     jax.tree.map(
         lambda found, wanted: np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6),
         state.params,
