@@ -51,7 +51,10 @@ def chosen_kinds(flags: argparse.Namespace) -> list[Kind]:
     Raises:
       ValueError: if a size cannot be.
     """
-    command.check_positive(flags, "window", "kernel", "sentences", "rounds")
+    command.check_positive(flags, "sentences", "rounds")
+    for name in ("window", "kernel"):
+        if getattr(flags, name) < 2:
+            raise ValueError(f"--{name}={getattr(flags, name)} must be at least 2 positions.")
     for size in (*flags.lengths, *flags.d_models):
         if size < 1:
             raise ValueError(f"--lengths and --d_models must be at least 1, not {size}.")

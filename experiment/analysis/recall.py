@@ -144,7 +144,7 @@ def recall_accuracy(
     random, found = np.random.default_rng(seed), {}
     for distance in distances:
         batch = recall_batch(task, np.full(rows, distance), random)
-        source, target = Tokens(*batch[:3]), Tokens(batch.target_inputs, *batch[5:])
-        tokens = first_outputs(*jax.tree.map(jnp.asarray, (source, target)))
+        sides = batch[:3], (batch.target_inputs, *batch[5:])
+        tokens = first_outputs(*(Tokens(*map(jnp.asarray, side)) for side in sides))
         found[distance] = float((np.asarray(tokens) == batch.target_labels[:, 0]).mean())
     return found
