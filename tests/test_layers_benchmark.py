@@ -13,10 +13,8 @@ SECONDS = {
 
 def test_ratios_and_exponents_are_of_one_round_each():
     lines = list(told("n", "d = 8", SECONDS))
-    assert (
-        "recurrent: n = 64, d = 8: 2000.00 ms, 2.00 of self-attention's (rounds 0.50 to 3.00)"
-        in (lines)
-    )
+    compared = "2000.00 ms, 2.00 of self-attention's (rounds 0.50 to 3.00)"
+    assert f"recurrent: n = 64, d = 8: {compared}" in lines
     assert "recurrent: exponent of n 1.00 (rounds 1.00 to 2.00)" in lines
     assert growth(SECONDS[FIRST]) == (2.0, 2.0, 2.0)
 

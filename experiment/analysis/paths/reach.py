@@ -39,11 +39,13 @@ def hops_to_reach(supports: Iterable[Bool[np.ndarray, "T S"]]) -> int:
       >>> hops_to_reach([np.tri(4, dtype=bool) & ~np.tri(4, k=-2, dtype=bool)] * 9)  # the last two
       3
     """
-    walks = met = np.zeros((0, 0), bool)
+    walks = met = np.zeros((0, 0), bool)  # paths of exactly, and of at most, so many hops
     for count, support in enumerate(supports, 1):
-        before = walks if walks.size else np.eye(len(support), dtype=bool)
-        walks = support.astype(np.float32) @ before.astype(np.float32) > 0
-        met = walks | met if met.size else walks
+        if count == 1:
+            walks = met = support
+        else:
+            walks = support.astype(np.float32) @ walks.astype(np.float32) > 0
+            met = met | walks
         if met[np.tri(len(met), dtype=bool)].all():
             return count
     raise ValueError("The hops end before every output depends on every input before it.")
