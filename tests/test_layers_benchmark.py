@@ -19,6 +19,7 @@ def test_ratios_and_exponents_are_of_one_round_each():
     assert growth(SECONDS[FIRST]) == (2.0, 2.0, 2.0)
 
 
+@pytest.mark.slow
 def test_every_kind_is_timed_forward_and_back_at_every_size(capsys, monkeypatch):
     monkeypatch.setattr("benchmarks.layers.use_compilation_cache", lambda folder: None)
     few = ["--rounds", "2", "--sentences", "1", "--window", "3"]

@@ -220,6 +220,7 @@ def test_a_token_reaches_exactly_its_window_once_a_layer(width, layers):
     }
 
 
+@pytest.mark.slow
 def test_a_loop_of_layers_computed_again_heeds_the_window():
     def gradients(of):
         def score(values):
