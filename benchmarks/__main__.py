@@ -2,18 +2,20 @@
 
     python -m benchmarks batching [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks decoding --workdir=RUN
+    python -m benchmarks layers [--lengths 64 128 256 512 --d_models 64 128 256 512]
     python -m benchmarks safety [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks seeds [--seeds 2 4 --config=... --config.SECTION.NAME=VALUE ...]
 
 Each has a --help of its own.
 """
 
-from benchmarks import batching, decoding, safety, seeds
+from benchmarks import batching, decoding, layers, safety, seeds
 from experiment import command
 
 BENCHMARKS = {
     "batching": batching.main,
     "decoding": decoding.main,
+    "layers": layers.main,
     "safety": safety.main,
     "seeds": seeds.main,
 }

@@ -21,6 +21,7 @@ ROWS = {
     "swiglu": {"model.activation": "swiglu"},
     "target-tied": {"model.tied_embeddings": "target"},
     "untied": {"model.tied_embeddings": "none"},
+    "window": {"model.attention_window": 5},
     "attention-dropout": {"model.attention_dropout_rate": 0.1},
     "activation-dropout": {"model.activation_dropout_rate": 0.1},
 }

@@ -29,6 +29,7 @@ def get_config() -> ConfigDict:
             "norm_placement": "post",  # pre; 3.1
             "activation": "relu",  # gelu, swiglu; 3.3
             "tied_embeddings": "all",  # target (source apart), none; 3.4
+            "attention_window": 0,  # positions that self-attention sees; 0: all; 4
             # How it is computed; the parameters are the same.
             "dtype": "float32",  # bfloat16: activations and products, on accelerators
             "remat": False,  # compute a layer's activations again rather than keep them

@@ -41,6 +41,7 @@ class ModelConfig:
     norm_placement: str = "post"
     activation: str = "relu"
     tied_embeddings: str = "all"
+    attention_window: int = 0  # positions that self-attention sees; 0: all of them
     # How it is computed; the parameters are the same, and of float32.
     dtype: str = "float32"  # or "bfloat16": of activations and products; softmax, norms, loss stay
     remat: bool = False  # a layer's activations are computed again rather than kept

@@ -284,6 +284,10 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
             "model.attention_dropout_rate=1.0 must be in [0, 1).",
         ),
         (
+            ["--config.model.attention_window=-1"],
+            "model.attention_window=-1 must be a number of positions, or 0 for all of them.",
+        ),
+        (
             ["--config.data.bpe_dropout_rate=1"],
             "data.bpe_dropout_rate=1.0 must be in [0, 1).",
         ),
@@ -450,6 +454,11 @@ def test_whole_number_is_a_number_and_null_is_open():
     read = from_mapping(ModelConfig, model)
     assert (read.dropout_rate, type(read.dropout_rate)) == (0.0, float)
     assert (read.d_k, read.d_v) == (None, 8)
+
+
+def test_a_run_from_before_there_were_windows_has_none():
+    mapping = changed("model.attention_window")
+    assert from_mapping(ExperimentConfig, mapping).model.attention_window == 0
 
 
 def test_model_gets_its_sizes_and_the_vocabularys():

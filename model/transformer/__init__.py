@@ -8,7 +8,15 @@ from model.transformer.embedding import Embedding, embed
 from model.transformer.encoder import Encoder
 from model.transformer.feed_forward import FeedForward
 from model.transformer.flops import forward_flops, training_flops
-from model.transformer.masks import causal_mask, history_mask, segment_mask
+from model.transformer.masks import (
+    Window,
+    causal_mask,
+    centred_window,
+    history_mask,
+    segment_mask,
+    trailing_window,
+    window_mask,
+)
 from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from model.transformer.parameter_count import parameter_count, parameter_counts
 from model.transformer.position_bias import (
@@ -20,6 +28,7 @@ from model.transformer.position_bias import (
 from model.transformer.positions import LearnedPositions, learned_positions, sinusoidal_positions
 from model.transformer.relative_positions import Placement, RelativePositions
 from model.transformer.residual import Residual
+from model.transformer.restricted_attention import restricted_attention
 from model.transformer.rotary import Rotation, rotate, rotation
 from model.transformer.tokens import PAD_ID, Tokens, one_sentence_a_row
 from model.transformer.transformer import Transformer
@@ -38,6 +47,12 @@ __all__ = [
     "causal_mask",
     "history_mask",
     "segment_mask",
+    # Section 4: self-attention within a window.
+    "Window",
+    "centred_window",
+    "restricted_attention",
+    "trailing_window",
+    "window_mask",
     # Sections 3.3 to 3.5: what stands between attentions.
     "FeedForward",
     "LayerNorm",

@@ -22,6 +22,9 @@ class TransformerConfig:
     `d_k` and `d_v` are the widths of one head's keys and values. Left at None they are
     `d_model / num_heads`, as everywhere in the paper but in rows B of table 3. `max_positions` is
     the length of the tables of learned positions; the other schemes have no end.
+    `attention_window` is how many positions of a sentence self-attention sees (section 4): those
+    around each in the encoder, of an even number one more before it, and in the decoder the last
+    ones; 0 is all of them.
 
     `dtype` is that of activations and products; parameters are float32, and so are softmax, norms
     and logits. With `remat` a layer's activations are computed again in the backward pass instead
@@ -49,6 +52,7 @@ class TransformerConfig:
     norm_placement: str = "post"
     activation: str = "relu"
     tied_embeddings: str = "all"
+    attention_window: int = 0
     dtype: str = "float32"
     remat: bool = False
     scan_layers: bool = False
@@ -58,6 +62,11 @@ class TransformerConfig:
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise ValueError(f"model.{name}={size} must be at least 1.")
+        if self.attention_window < 0:
+            raise ValueError(
+                f"model.attention_window={self.attention_window} must be a number of positions, "
+                "or 0 for all of them."
+            )
         for name in RATES:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"model.{name}={getattr(self, name)} must be in [0, 1).")

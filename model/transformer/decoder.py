@@ -8,7 +8,7 @@ from model.transformer.attention import Memory
 from model.transformer.cache import DecoderCache, LayerCache, key_positions, write
 from model.transformer.config import TransformerConfig
 from model.transformer.encoder import attention_of, feed_forward_of, last_norm_of, residual_of
-from model.transformer.masks import history_mask
+from model.transformer.masks import history_mask, trailing_window, window_mask
 from model.transformer.relative_positions import Placement, relative_positions_of
 from model.transformer.stack import run_stack
 
@@ -117,7 +117,10 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Array, "B M D"], DecoderCache]:
         """Returns the outputs of M hypotheses' next position, and the cache with it written."""
         own_mask = history_mask(cache.ancestors, cache.step)
-        placement = self.relative_positions(cache.step[None, None], key_positions(cache))
+        positions = cache.step[None, None], key_positions(cache)
+        if self.config.attention_window:
+            own_mask &= window_mask(*positions, trailing_window(self.config.attention_window))
+        placement = self.relative_positions(*positions)
         hidden, layers = embedded, []
         for layer, kept in zip(self.layers, cache.layers, strict=True):
             own = write(kept.own, layer.project_own(hidden, placement), cache.step)

@@ -1,7 +1,50 @@
-"""Who may attend to whom. True means may attend (paper, section 3.2.3)."""
+"""Who may attend to whom. True means may attend (paper, section 3.2.3, and 4 for windows)."""
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
+
+from model.transformer.position_bias import distances_between
+
+
+class Window(NamedTuple):
+    """How far from a query its keys may stand, in positions of their sentence."""
+
+    before: int
+    behind: int
+
+    @property
+    def width(self) -> int:
+        """The keys of a query that is far from both ends of its sentence, itself included."""
+        return self.before + 1 + self.behind
+
+
+def centred_window(width: int) -> Window:
+    """Returns the `width` positions around each: of an even number, one more before it."""
+    return Window(width // 2, (width - 1) // 2)
+
+
+def trailing_window(width: int) -> Window:
+    """Returns the last `width` positions, each itself included: a decoder's window."""
+    return Window(width - 1, 0)
+
+
+def window_mask(
+    queries: Int[Array, "#B T"], keys: Int[Array, "#B S"], window: Window
+) -> Bool[Array, "#B 1 T S"]:
+    """Allows keys near the query: restricted self-attention (section 4).
+
+    Example:
+      >>> positions = jnp.arange(4)[None]
+      >>> window_mask(positions, positions, centred_window(3))[0, 0].astype(int)
+      Array([[1, 1, 0, 0],
+             [1, 1, 1, 0],
+             [0, 1, 1, 1],
+             [0, 0, 1, 1]], dtype=int32)
+    """
+    distances = distances_between(queries, keys)
+    return ((distances >= -window.before) & (distances <= window.behind))[:, None]
 
 
 def segment_mask(

@@ -17,7 +17,8 @@ Departures, each a setting of `TransformerConfig` that is the paper's by default
 - RMSNorm (`norm`);
 - GELU, or SwiGLU with biases (`activation`);
 - two or three embedding matrices (`tied_embeddings`);
-- positions that are learned, turn queries and keys, bias attention, or are not told (`positions`).
+- positions that are learned, turn queries and keys, bias attention, or are not told (`positions`);
+- self-attention that sees a window of each sentence only (`attention_window`, section 4).
 
 How it is computed is no part of the model, and of no parameter's name, shape or dtype:
 
@@ -37,7 +38,13 @@ from model.transformer.decoder import Decoder
 from model.transformer.dropout import Dropout
 from model.transformer.embedding import TIED_EMBEDDINGS, Embedding
 from model.transformer.encoder import Encoder
-from model.transformer.masks import causal_mask, segment_mask
+from model.transformer.masks import (
+    causal_mask,
+    centred_window,
+    segment_mask,
+    trailing_window,
+    window_mask,
+)
 from model.transformer.positions import AddPositions, add_positions_of
 from model.transformer.tokens import Tokens
 
@@ -72,6 +79,9 @@ class Transformer(nn.Module):
         parts = self.source_table, self.source_positions
         embedded = self._embed(source, *parts, deterministic=deterministic)
         mask = segment_mask(source.segments, source.segments)
+        if self.config.attention_window:
+            window = centred_window(self.config.attention_window)
+            mask &= window_mask(source.positions, source.positions, window)
         return self.encoder(embedded, source.positions, mask, deterministic=deterministic)
 
     def decode(
@@ -87,6 +97,12 @@ class Transformer(nn.Module):
         embedded = self._embed(target_inputs, *parts, deterministic=deterministic)
         segments = target_inputs.segments
         own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
+        if self.config.attention_window:
+            window, positions = (
+                trailing_window(self.config.attention_window),
+                target_inputs.positions,
+            )
+            own_mask &= window_mask(positions, positions, window)
         source_mask = segment_mask(segments, source.segments)
         inputs = embedded, target_inputs.positions, memory
         outputs = self.decoder(*inputs, own_mask, source_mask, deterministic=deterministic)

@@ -29,6 +29,7 @@ VARIANTS = [
     *({name: value} for name, values in CHOICES.items() for value in values[1:]),
     {"attention_dropout_rate": 0.1},
     {"activation_dropout_rate": 0.1},
+    {"attention_window": 3},
     {"d_k": 8, "d_v": 24},
 ]
 

@@ -160,6 +160,19 @@ def bias_of(length, params, config, looks_ahead):
     return bias
 
 
+def seen(length, config, looks_ahead):
+    """Who sees whom [T, T]: with a window r (section 4), an encoder's r positions around each.
+
+    Of an even r one more lies before. A decoder sees the last r, itself included.
+    """
+    sees, window = np.zeros((length, length), bool), config.attention_window or 2 * length
+    for query in range(length):
+        first = query - window // 2 if looks_ahead else query - window + 1
+        last = first + window - 1
+        sees[query, max(first, 0) : last + 1] = True
+    return sees
+
+
 def residual(x, sublayer, params, config):
     """Section 3.1; or Xiong et al. 2020, figure 1 (b)."""
     norm = NORMS[config.norm]
@@ -169,7 +182,7 @@ def residual(x, sublayer, params, config):
 
 
 def encoder(x, params, config):
-    everything = np.ones((len(x), len(x)), bool)
+    around = seen(len(x), config, looks_ahead=True)
     network = NETWORKS[config.activation]
     turn = turned if config.positions == "rotary" else None
     bias = bias_of(len(x), params, config, looks_ahead=True)
@@ -177,7 +190,7 @@ def encoder(x, params, config):
         p = params[f"layer_{i}"]
 
         def look(y, p=p):
-            return attention(y, y, everything, p["self_attention"], turn, bias)
+            return attention(y, y, around, p["self_attention"], turn, bias)
 
         def transform(y, p=p):
             return network(y, p["feed_forward"])
@@ -188,7 +201,8 @@ def encoder(x, params, config):
 
 
 def decoder(x, memory, params, config):
-    past, everything = np.tri(len(x), dtype=bool), np.ones((len(x), len(memory)), bool)
+    past = seen(len(x), config, looks_ahead=False)
+    everything = np.ones((len(x), len(memory)), bool)
     network = NETWORKS[config.activation]
     turn = turned if config.positions == "rotary" else None
     bias = bias_of(len(x), params, config, looks_ahead=False)

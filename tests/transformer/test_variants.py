@@ -105,6 +105,17 @@ def test_logits_are_those_of_the_published_formulas_for_positions(change):
         assert np.abs(expected - untold).max() > 0.1
 
 
+@pytest.mark.parametrize("window", [1, 4, 7])
+def test_logits_are_those_of_the_published_formulas_within_a_window(window):
+    config = dataclasses.replace(PAPER, attention_window=window)
+    params = jax.tree_util.tree_map_with_path(make_positions_matter, random_params(config))
+    ours = jax.jit(functools.partial(logits, config))(params, LONG_SOURCE, LONG_TARGET)
+    expected = theirs(config, params, LONG_SOURCE, LONG_TARGET)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+    unrestricted = theirs(PAPER, params, LONG_SOURCE, LONG_TARGET)
+    assert np.abs(expected - unrestricted).max() > 0.1
+
+
 @pytest.mark.parametrize(
     "change",
     [
