@@ -42,12 +42,11 @@ def test_brackets_are_counted_as_evalb_counts_its_sample(output, expected):
 
 
 def test_figures_of_all_sentences_are_those_of_evalb():
-    # 17 sentences: beside those above it scores seven more, six like the first (with what it leaves
-    # out of count in some of them) and one of 34 brackets, all right. Its summary: recall 87.76,
-    # precision 90.53, complete match 52.94.
+    # It scores 17: those above; one without brackets; five that are like the first when functions,
+    # traces and the case of words are left out of account; one of 34 brackets, all right. Its
+    # summary: recall 87.76, precision 90.53, complete match 52.94.
     long = f"(S {' '.join(11 * ['(NP (P we)) (VP (Q sell) (NP (R old) (T cars)))'])})"
-    # One more of its sentences, all of whose brackets are missing, has none that we could give: it
-    # is no tree. TOP over the words has as many.
+    # What has no bracket is no tree here; TOP over the words has as many that count.
     none = "(TOP (P we) (Q sell) (R old) (T cars))"
     outputs = [*(output for output, _ in EVALB), none, *5 * [GOLD], long]
     golds = [*16 * [GOLD], long]
