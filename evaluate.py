@@ -7,7 +7,8 @@
 
 sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of tokens with
 compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
-ends of sentences included. --baseline says how likely chance alone makes such a difference.
+ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees
+and tags of a run on a treebank have other scores: docs/parsing.md.
 """
 
 import argparse
@@ -37,6 +38,8 @@ def main(argv: list[str]) -> None:
             raise ValueError(f"--output={flags.output} must lie in a folder that is there.")
         with progress.waiting("the checkpoints to be read"):
             run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        if flags.baseline and run.task.name != "translation":
+            raise ValueError(f"--baseline compares BLEU, and {run.workdir.path} has none.")
         decode = command.changed_decode(run.config.decode, flags)
         if flags.source:
             pairs = read_pairs(flags.source, flags.reference)
@@ -53,6 +56,7 @@ def main(argv: list[str]) -> None:
         files = str(flags.source), str(flags.reference)
         names = files if flags.source else 2 * (f"The {split} split",)
         check_scored(pairs, run.vocabulary, names)
+        run.task.check_references(pairs)
         baseline = list(read_lines(flags.baseline)) if flags.baseline else None
         if baseline is not None and len(baseline) != len(pairs):
             raise ValueError(

@@ -7,7 +7,8 @@
 As many lines come out as went in, in their order, empty ones empty. One that cannot be translated,
 not UTF-8 or far too long, comes out empty: a warning names it, the others are translated, and the
 exit code is 2. With --n_best=N every line gives N lines; with --scores each starts with its score,
-the log probability divided by the length penalty, and a tab.
+the log probability divided by the length penalty, and a tab. Of a run on a treebank what comes out
+are trees over the words of the line, in brackets, or their tags.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import functools
 import io
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -24,7 +26,7 @@ from experiment import command, training
 from experiment.analysis import runs
 from experiment.config import DecodeConfig
 from experiment.data import lines_of
-from experiment.evaluation import Translation, Translator, translate_stream
+from experiment.evaluation import Translation, translate_stream
 
 INPUT = "standard input"
 
@@ -44,14 +46,16 @@ def main(argv: list[str]) -> None:
         training.use_compilation_cache(flags.cache_dir)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale, as the input is read
-    translator, params = run.translator(decode), jax.device_put(run.params)
+    translated = functools.partial(
+        translate_stream, run.translator(decode), jax.device_put(run.params), task=run.task
+    )
     if sys.stdin.isatty():
-        converse(translator, params, flags)
+        converse(translated, flags)
         return
     lines, done = lines_of(sys.stdin.buffer, INPUT), 0
     progress.wait_for("compiling the search")
     with command.user_errors():
-        for chunk in translate_stream(translator, params, lines, INPUT, progress.say):
+        for chunk in translated(lines, INPUT, progress.say):
             for hypotheses in chunk:
                 show(hypotheses, flags)
             sys.stdout.flush()
@@ -93,7 +97,7 @@ def show(hypotheses: list[Translation], flags: argparse.Namespace) -> None:
         print(f"{score}{found.text if found else ''}")
 
 
-def converse(translator: Translator, params: Any, flags: argparse.Namespace) -> None:
+def converse(translated: Callable[..., Any], flags: argparse.Namespace) -> None:
     """Translates what is typed until the input ends."""
     say = functools.partial(print, file=sys.stderr)
     say("Type a sentence; Ctrl-D ends.")
@@ -101,7 +105,7 @@ def converse(translator: Translator, params: Any, flags: argparse.Namespace) -> 
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     typed = iter(functools.partial(input, "> "), None)
     with contextlib.suppress(EOFError):
-        for (found,) in translate_stream(translator, params, typed, INPUT, say, at_once=1):
+        for (found,) in translated(typed, INPUT, say, at_once=1):
             show(found, flags)
 
 

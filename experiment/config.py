@@ -91,10 +91,12 @@ def _not_of(system: str, name: str, value: Any, default: Any) -> str:
 class DataConfig:
     """Which text, cut into which pieces, in which batches."""
 
-    corpus: str  # "numbers", "parallel_text" or a TFDS name such as "wmt14_translate/de-en"
-    dir: str  # the folder of a parallel_text corpus; empty otherwise
-    source_language: str  # the suffix of the files, or the TFDS feature, that is read
-    target_language: str  # ... and of what it becomes
+    # "numbers", "parallel_text", "treebank" or a TFDS name such as "wmt14_translate/de-en"
+    corpus: str
+    dir: str  # the folder of a parallel_text corpus or a treebank; empty otherwise
+    # The suffix of the files, or the TFDS feature, that is read; "words" of a treebank
+    source_language: str
+    target_language: str  # ... and of what it becomes; "tree" or "tags" of a treebank
     vocab_size: int  # subword pieces, shared by both languages (5.1)
     batching: str  # "bucketed" by length or "packed" into rows
     # Lengths in subword tokens, the ends of sentences included; longer pairs are dropped.
@@ -284,9 +286,15 @@ def _check_data(data: DataConfig) -> None:
         "they must differ.",
     )
     require(
-        data.corpus != "parallel_text" or bool(data.dir),
-        "data.dir is empty; a parallel_text corpus needs the folder that holds it: "
+        data.corpus not in ("parallel_text", "treebank") or bool(data.dir),
+        f"data.dir is empty; a {data.corpus} corpus needs the folder that holds it: "
         "--config.data.dir=FOLDER.",
+    )
+    sides = (data.source_language, data.target_language)
+    require(
+        data.corpus != "treebank" or sides in (("words", "tree"), ("words", "tags")),
+        f"data.source_language={sides[0]!r} and data.target_language={sides[1]!r} must be 'words' "
+        "and 'tree', or 'words' and 'tags', as data.corpus is 'treebank'.",
     )
 
 

@@ -98,6 +98,41 @@ def test_big_is_base_but_for_the_last_row_of_table_3():
     }
 
 
+def test_parsing_holds_the_numbers_of_section_6_3():
+    found = dict(flat(load("wsj_parsing").resolved()))
+    paper = {
+        "model.num_layers": 4,
+        "model.d_model": 1024,
+        "data.vocab_size": 16_000,
+        "decode.beam_size": 21,
+        "decode.length_penalty": 0.3,
+        "decode.max_extra_tokens": 300,
+    }
+    assert {name: found[name] for name in paper} == paper
+    small = dict(flat(load("treebank_parsing").resolved()))
+    same = paper.keys() - {"model.d_model", "data.vocab_size"}
+    assert {name: small[name] for name in same} == {name: paper[name] for name in same}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["corpus=treebank"],
+            "data.dir is empty; a treebank corpus needs the folder that holds it: "
+            "--config.data.dir=FOLDER.",
+        ),
+        (
+            ["corpus=treebank", "dir=trees"],
+            "data.source_language='en' and data.target_language='de' must be 'words' and 'tree', "
+            "or 'words' and 'tags', as data.corpus is 'treebank'.",
+        ),
+    ],
+)
+def test_treebank_without_its_settings_is_refused(settings, message):
+    assert refusal(*(f"--config.data.{setting}" for setting in settings)) == message
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "wmt14_base"])
 def test_every_other_config_is_the_base_with_a_few_lines_changed(name):
     source = (CONFIGS / f"{name}.py").read_text()

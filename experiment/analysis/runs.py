@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from experiment.config import DecodeConfig, ExperimentConfig, from_mapping
 from experiment.data import Vocabulary
-from experiment.evaluation import Evaluator, Translator
+from experiment.evaluation import Evaluator, Task, Translator, task_of
 from experiment.training import (
     Checkpoints,
     Params,
@@ -42,6 +42,11 @@ class Run:
     def num_params(self) -> int:
         """How many numbers were trained."""
         return num_params(self.params)
+
+    @property
+    def task(self) -> Task:
+        """What the model was trained to do."""
+        return task_of(self.config)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the logged lines, in order."""
@@ -110,7 +115,7 @@ def build_evaluator(
         vocabulary,
         config.data.bucket_lengths,
         decode.sentences_per_batch,
-        **tokens(config),
+        task_of(config),
     )
 
 

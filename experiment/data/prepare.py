@@ -98,13 +98,19 @@ def _plan(train: TokenIds, config: ExperimentConfig) -> BatchPlan:
 def prepare_vocabulary(
     corpus: Corpus, size: int, cache_dir: pathlib.Path, report: Callable[[str], None]
 ) -> Vocabulary:
-    """Returns the vocabulary of a corpus' training split, both languages together (5.1)."""
-    key = hashlib.sha256(f"{corpus.identity} {corpus.direction} {size}".encode()).hexdigest()[:32]
+    """Returns the vocabulary of a corpus' training split, both languages together (5.1).
+
+    The corpus' symbols are pieces of it.
+    """
+    names = f"{corpus.identity} {corpus.direction} {size}" + "".join(
+        f" {s}" for s in corpus.symbols
+    )
+    key = hashlib.sha256(names.encode()).hexdigest()[:32]
     path = cache_dir / "vocabularies" / f"{key}.model"
     if path.exists():
         return Vocabulary.load(path)
     report(f"training a vocabulary of {size:,} pieces ...")
-    vocabulary = train_vocabulary(_sentences(corpus, report), size)
+    vocabulary = train_vocabulary(_sentences(corpus, report), size, corpus.symbols)
     vocabulary.save(path)
     return vocabulary
 

@@ -7,6 +7,7 @@ import pathlib
 import random
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sentencepiece
 
@@ -17,6 +18,7 @@ PAD_ID, BOS_ID, EOS_ID, UNK_ID = 0, 1, 2, 3
 MAX_TRAINING_SENTENCES = 2_000_000
 _LONGEST_SENTENCE = 2**30  # bytes; sentencepiece drops longer ones, by default those over 4,192
 _THREADS = 4
+_SPACE = "▁"  # as sentencepiece writes it, at the beginning of every text too
 
 
 class Vocabulary:
@@ -105,7 +107,9 @@ class Vocabulary:
         write_file(path, self.model_bytes)
 
 
-def train_vocabulary(sentences: Iterable[str], size: int) -> Vocabulary:
+def train_vocabulary(
+    sentences: Iterable[str], size: int, symbols: Sequence[str] = ()
+) -> Vocabulary:
     """Learns a joint byte-pair vocabulary of at most `size` pieces, control pieces included.
 
     4 control pieces, 256 single bytes and every character of the corpus come first, merges fill
@@ -113,10 +117,15 @@ def train_vocabulary(sentences: Iterable[str], size: int) -> Vocabulary:
     MAX_TRAINING_SENTENCES are learned from, drawn evenly. The same sentences always give the same
     bytes.
 
+    Each of `symbols` is a piece from the beginning, together with the space before it. A word that
+    only begins like a symbol begins with that piece: its text comes back all the same.
+
     Raises:
-      ValueError: if there is no text, or `size` cannot hold the bytes and characters.
+      ValueError: if there is no text, or `size` cannot hold symbols, bytes and characters.
     """
     output = io.BytesIO()
+    pieces = [f"{_SPACE}{symbol}" for symbol in symbols]
+    given: dict[str, Any] = {"user_defined_symbols": pieces} if pieces else {}
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(_sample(sentences, MAX_TRAINING_SENTENCES)),
@@ -134,9 +143,10 @@ def train_vocabulary(sentences: Iterable[str], size: int) -> Vocabulary:
             eos_id=EOS_ID,
             unk_id=UNK_ID,
             minloglevel=4,
+            **given,
         )
     except RuntimeError as error:
-        raise ValueError(_reason(str(error), size)) from None
+        raise ValueError(_reason(str(error), size, len(symbols))) from None
     return Vocabulary(output.getvalue())
 
 
@@ -165,12 +175,13 @@ def _sample(sentences: Iterable[str], count: int) -> list[str]:
     return sample
 
 
-def _reason(message: str, size: int) -> str:
+def _reason(message: str, size: int, num_symbols: int) -> str:
     """Says what sentencepiece's `message` means for someone who set data.vocab_size."""
+    symbols = f"{num_symbols} symbols, " if num_symbols else ""
     if needed := re.search(r"required_chars\. \d+ vs (\d+)", message):
         return (
-            f"data.vocab_size={size} must hold 4 control pieces, 256 bytes and every character "
-            f"of the corpus. Use at least {needed.group(1)}."
+            f"data.vocab_size={size} must hold 4 control pieces, {symbols}256 bytes and every "
+            f"character of the corpus. Use at least {needed.group(1)}."
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
         return "A vocabulary must be learned from text, and there is none. Check the train split."

@@ -1,4 +1,4 @@
-"""All scores of a model on sentence pairs: how well it expects them, how well it translates."""
+"""All scores of a model on sentence pairs: how well it expects them, how well it does its task."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import jax
 
 from experiment.data import Batch, TokenIds, Vocabulary, evaluation_batches
-from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.perplexity import perplexity
+from experiment.evaluation.task import Task
 from experiment.evaluation.translation import Translator
 
 
@@ -21,20 +21,15 @@ class Evaluator:
         vocabulary: Vocabulary,
         bucket_lengths: Sequence[int],
         sentences_per_batch: int,
-        *,
-        tokenizer: str,
-        language: str,
+        task: Task,
     ) -> None:
-        """`evaluation_step(params, batch)` returns sums with `nll` and `tokens`.
-
-        `tokenizer` and `language`, that of the targets, are for the BLEU of tokens.
-        """
+        """`evaluation_step(params, batch)` returns sums with `nll` and `tokens`."""
         self.translator = translator
         self._evaluation_step = jax.jit(evaluation_step)
         self._vocabulary = vocabulary
         self._bucket_lengths = bucket_lengths
         self._sentences_per_batch = sentences_per_batch
-        self._tokens = {"tokenizer": tokenizer, "language": language}
+        self._task = task
 
     def scores(
         self, params: Any, pairs: Sequence[tuple[str, str]], **options: Any
@@ -52,8 +47,8 @@ class Evaluator:
     ) -> tuple[dict[str, Any], list[str]]:
         """Returns the scores of all pairs, and the translations of the first `translated`.
 
-        Perplexity is over all pairs; BLEU, chrF and exact match over the translated ones (all of
-        them when None or 0).
+        Perplexity is over all pairs; what the task has, such as BLEU, over the translated ones (all
+        of them when None or 0).
         """
         params = jax.device_put(params)
         sources = [source for source, _ in pairs]
@@ -69,5 +64,5 @@ class Evaluator:
         likelihood = perplexity(self._evaluation_step, params, batches)
         count = translated or len(pairs)
         translations = self.translator.best(params, sources[:count], progress=progress)
-        scores = translation_scores(translations, targets[:count], **self._tokens)
+        scores = self._task.scores(sources[:count], translations, targets[:count])
         return {**scores, **likelihood}, translations

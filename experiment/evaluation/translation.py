@@ -93,10 +93,10 @@ class Translator:
         left = sorted(wanted, key=lambda i: len(encoded[i]))
         while left:
             indices = left[: self._config.sentences_per_batch]
-            while len(indices) > (rows := self._rows(len(encoded[indices[-1]]))):
+            while len(indices) > (rows := self._rows(_padded(encoded[indices[-1]]))):
                 indices = indices[:rows]
             left = left[len(indices) :]
-            length = -(-len(encoded[indices[-1]]) // LENGTH_STEP) * LENGTH_STEP
+            length = _padded(encoded[indices[-1]])
             source = np.full((self._rows(length), length), PAD_ID, np.int32)
             if len(indices) == 1:
                 source = source[:1]  # a sentence typed at the prompt should not wait for a batch
@@ -118,6 +118,11 @@ class Translator:
             for rank, score in enumerate(found.scores[row])
             if found.lengths[row, rank] > 0
         ]
+
+
+def _padded(ids: Sequence[int]) -> int:
+    """Returns how long the rows of a batch are in which this sentence is the longest."""
+    return -(-len(ids) // LENGTH_STEP) * LENGTH_STEP
 
 
 def _in_one_line(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from experiment.config import ExperimentConfig
 from experiment.config_files import load_config, published, rows_of
+from experiment.evaluation import task_of
 from experiment.training import PlannedRun, Workdir, flatten, runs_of
 from model.systems import parameter_count
 
@@ -86,6 +87,11 @@ def load_rows(
     configs = {name: load_config(f"{path}:{name}", overrides) for name in names}
     base = flatten(configs[names[0]].resolved())
     rows = []
+    if (task := task_of(configs[names[0]])).name != "translation":
+        raise ValueError(
+            f"--config={path} does {task.name}, and a sweep compares translations by BLEU. Train "
+            "its rows with train.py, one by one."
+        )
     for name, config in configs.items():
         settings = flatten(config.resolved())
         changes = {key: value for key, value in settings.items() if value != base[key]}

@@ -208,7 +208,9 @@ class Loop:
                 scores = member.evaluate(own, progress=progress)
             seconds = duration(member.write_scores(scores))
             shown = "  ".join(
-                f"{n} {value:.2f}" for n, value in scores.items() if type(value) is float
+                f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value:,}"
+                for name, value in scores.items()
+                if isinstance(value, int | float)
             )
             self.progress.say(
                 f"step {self.step:,}  {seconds}  {self._called(member)}validation: {shown}"

@@ -1,7 +1,16 @@
+import dataclasses
+import hashlib
+
 import numpy as np
 import pytest
 
-from experiment.data import in_the_order_of, prepare_training_data
+from experiment.data import (
+    Vocabulary,
+    in_the_order_of,
+    prepare_training_data,
+    prepare_vocabulary,
+    train_vocabulary,
+)
 from tests.made_up import config, training_data
 
 
@@ -38,6 +47,18 @@ def test_sentences_too_long_to_be_scored_are_refused_before_training(prepare, sp
         f"The {split} split, line 2: a sentence that is scored must have at most 4,096 tokens, "
         "this has 5,002. Split it."
     )
+
+
+def test_vocabulary_of_a_corpus_without_symbols_is_kept_where_it_always_was(numbers, tmp_path):
+    name = hashlib.sha256(f"{numbers.identity} en-de 512".encode()).hexdigest()[:32]
+    path = tmp_path / "vocabularies" / f"{name}.model"
+    train_vocabulary(["kept before"], 300).save(path)
+    kept = prepare_vocabulary(numbers, 512, tmp_path, lambda line: None)
+    assert kept.digest == Vocabulary.load(path).digest
+    marked = dataclasses.replace(numbers, symbols=("hundred",))
+    other = prepare_vocabulary(marked, 512, tmp_path, lambda line: None)
+    assert other.digest != kept.digest
+    assert other.pieces([4]) == ["▁hundred"]
 
 
 def test_another_seed_changes_the_order_and_nothing_else():

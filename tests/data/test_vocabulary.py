@@ -137,6 +137,63 @@ def test_a_size_below_bytes_and_characters_is_refused_with_the_least():
     assert train_vocabulary(["ö"], 262).size == 262
 
 
+SYMBOLS = ["(S", "(SBAR", ")S", ")SBAR", "XX", ",", '"', "''", "IN", "$"]
+WITH_SYMBOLS = ["(S (SBAR XX , )SBAR XX '' )S", "MAXXAM is in INDIANA , for .25 $"]
+
+
+@pytest.fixture(scope="module")
+def with_symbols() -> Vocabulary:
+    return train_vocabulary(SENTENCES + WITH_SYMBOLS, 420, SYMBOLS)
+
+
+def test_symbols_are_single_pieces_from_the_beginning(with_symbols):
+    assert with_symbols.pieces(range(4, 4 + len(SYMBOLS))) == [f"▁{symbol}" for symbol in SYMBOLS]
+    text = """(S (SBAR XX , )SBAR XX " '' )S"""
+    assert with_symbols.pieces(with_symbols.encode(text)) == [
+        *(f"▁{token}" for token in text.split()),
+        "</s>",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(S (SBAR XX , )SBAR )S",
+        "IN INDIANA ,5 $9 XXL MAXXAM (Sx )S) (( (S",  # text that only begins like a symbol, or not
+        "(S(S a(S b) (SBARQ )SBARQ",
+        "zwölf Straßen",
+        "",
+    ],
+)
+def test_text_with_symbols_comes_back(with_symbols, text):
+    assert with_symbols.decode(with_symbols.encode(text)) == text
+
+
+def test_symbol_inside_a_word_is_no_symbol(with_symbols):
+    pieces = with_symbols.pieces(with_symbols.encode("MAXXAM a(S"))
+    assert not {f"▁{symbol}" for symbol in SYMBOLS} & set(pieces)
+
+
+def test_symbols_are_never_cut(with_symbols):
+    text = "(S (SBAR XX , )SBAR XX '' )S"
+    (sampled,) = with_symbols.sample_all([text], dropout_rate=1.0, seed=0)
+    assert sampled == with_symbols.encode(text)
+
+
+def test_no_symbols_change_nothing(trained):
+    assert train_vocabulary(SENTENCES, 350, ()).model_bytes == trained.model_bytes
+
+
+def test_a_size_that_cannot_hold_the_symbols_is_refused():
+    with pytest.raises(ValueError) as refused:
+        train_vocabulary(["ö"], 100, ["(S", ")S"])
+    assert str(refused.value) == (
+        "data.vocab_size=100 must hold 4 control pieces, 2 symbols, 256 bytes and every character "
+        "of the corpus. Use at least 264."
+    )
+    assert train_vocabulary(["ö"], 264, ["(S", ")S"]).size == 264
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a model"])
 def test_bytes_that_are_no_model_are_refused(damage):
     with pytest.raises(ValueError, match="A vocabulary must"):

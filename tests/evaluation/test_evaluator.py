@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from experiment.data import TokenIds, evaluation_batches
-from experiment.evaluation import Evaluator, perplexity, translation_scores
+from experiment.evaluation import Evaluator, perplexity, task_of, translation_scores
 from experiment.training import evaluation_step, loss_of
 from tests.evaluation.random_model import MODEL, params, translator
-from tests.made_up import vocabulary
+from tests.made_up import config, vocabulary
 
 STEP = functools.partial(evaluation_step, loss_fn=loss_of(MODEL, 0.1))
 TOKENS = {"tokenizer": "moses", "language": "de"}
@@ -23,7 +23,7 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def evaluator():
-    return Evaluator(translator(), STEP, vocabulary(), (16,), 4, **TOKENS)
+    return Evaluator(translator(), STEP, vocabulary(), (16,), 4, task_of(config()))
 
 
 def test_scores_are_those_of_the_translations_and_of_the_references(evaluator):

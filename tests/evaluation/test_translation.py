@@ -72,6 +72,25 @@ def test_long_lines_are_searched_few_at_a_time():
     assert {rows for length, rows in searched if length > full} == {1}
 
 
+def test_lines_somewhat_longer_than_a_full_batch_takes_are_searched_too(monkeypatch):
+    # 65 to 80 tokens are padded to 80: fewer rows fit than for their own lengths.
+    shapes = []
+
+    def searched(params, source, limits, *, max_length):
+        shapes.append(source.shape)
+        tokens = np.zeros((len(source), 1, max_length), np.int32)
+        tokens[:, :, 0] = EOS_ID
+        ones = np.ones((len(source), 1), np.float32)
+        return Hypotheses(tokens, ones, ones, np.ones((len(source), 1), np.int32))
+
+    many = Translator(MODEL, vocabulary(), decode_config(sentences_per_batch=16))
+    monkeypatch.setattr(many, "_search", searched)
+    lines = ["x" * size for size in range(64, 79)]
+    assert {many.num_tokens(line) for line in lines} == set(range(66, 81))
+    assert many.best({}, lines) == [""] * 15
+    assert shapes == [(12, 80), (12, 80)]
+
+
 def test_tokens_are_counted_with_the_end_of_the_sentence():
     assert translator().num_tokens("") == 1
     assert translator().num_tokens("cat") == len(vocabulary().encode("cat"))

@@ -4,19 +4,40 @@ import pathlib
 from collections.abc import Callable
 
 from experiment.config import DataConfig
-from experiment.data.corpora import number_words, survey, text_folder
+from experiment.data.corpora import number_words, survey, text_folder, treebank_folder
 from experiment.data.corpora.catalogue import open_catalogue
 from experiment.data.corpora.corpus import Corpus, Pairs
+from experiment.data.corpora.linearised import PUNCTUATION, WORD, linearised
 from experiment.data.corpora.parallel_files import read_pairs
+from experiment.data.corpora.plain_trees import ROOTS, TOP, plain
 from experiment.data.corpora.preparation import prepare
 from experiment.data.corpora.text_lines import Unreadable, lines_of, read_lines
-from experiment.data.corpora.trees import Tree, bracketed, read_trees
+from experiment.data.corpora.treebank import open_treebank
+from experiment.data.corpora.trees import (
+    CLOSES,
+    HOLDS,
+    OPENS,
+    Tree,
+    bracketed,
+    read_trees,
+    walked,
+)
 from experiment.data.progress import Progress
 
 __all__ = [
+    "CLOSES",
+    "HOLDS",
+    "OPENS",
+    "PUNCTUATION",
+    "ROOTS",
+    "TOP",
+    "WORD",
     "Tree",
     "bracketed",
+    "linearised",
+    "plain",
     "read_trees",
+    "walked",
     "Corpus",
     "Pairs",
     "Unreadable",
@@ -46,6 +67,8 @@ def open_corpus(
     if config.corpus == "parallel_text":  # so that nothing is written for a folder that lacks one
         files = text_folder.find_files(config.dir, (config.source_language, config.target_language))
         _check_splits(needed, tuple(files), config.dir)
+    if config.corpus == "treebank":
+        _check_splits(needed, tuple(treebank_folder.find_files(config.dir)), config.dir)
     open_it = _OPENERS.get(config.corpus, open_catalogue)
     corpus = open_it(config, pathlib.Path(cache_dir), report)
     _check_splits(needed, corpus.splits, f"The corpus {config.corpus}")
@@ -118,4 +141,5 @@ def _open_parallel_text(config: DataConfig, cache_dir: pathlib.Path, report: Rep
 _OPENERS: dict[str, Callable[[DataConfig, pathlib.Path, Report], Corpus]] = {
     "numbers": _open_numbers,
     "parallel_text": _open_parallel_text,
+    "treebank": open_treebank,
 }

@@ -59,11 +59,13 @@ def _builder(name: str, data_dir: pathlib.Path) -> Any:
             raise ValueError(
                 f"data.corpus={name!r} is not in the TFDS catalogue: {reason}"
             ) from None
-        near = difflib.get_close_matches(first, ["numbers", "parallel_text", *known], n=1)
+        near = difflib.get_close_matches(
+            first, ["numbers", "parallel_text", "treebank", *known], n=1
+        )
         guess = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"data.corpus={name!r} must be 'numbers', 'parallel_text' or a TFDS translation set "
-            f"such as 'wmt14_translate/de-en'.{guess}"
+            f"data.corpus={name!r} must be 'numbers', 'parallel_text', 'treebank' or a TFDS "
+            f"translation set such as 'wmt14_translate/de-en'.{guess}"
         ) from None
 
 

@@ -23,6 +23,7 @@ class Corpus:
     source_language: str
     target_language: str
     folder: pathlib.Path  # where TFDS wrote it
+    symbols: tuple[str, ...] = ()  # tokens of training targets that are one piece, never spelled
 
     @property
     def direction(self) -> str:

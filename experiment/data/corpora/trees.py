@@ -33,6 +33,26 @@ class Tree(NamedTuple):
         return found
 
 
+OPENS, HOLDS, CLOSES = "opens", "holds", "closes"
+
+
+def walked(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    """Yields what stands in a tree, from left to right, whatever its depth.
+
+    A phrase comes twice, as it OPENS and as it CLOSES; a tag comes once, as it HOLDS its word.
+    """
+    left = [(OPENS, tree)]
+    while left:
+        event, part = left.pop()
+        if part.word:
+            yield HOLDS, part
+            continue
+        yield event, part
+        if event == OPENS:
+            left.append((CLOSES, part))
+            left += [(OPENS, child) for child in reversed(part.children)]
+
+
 class _Open(NamedTuple):
     """A bracket that is not closed yet."""
 
@@ -48,16 +68,27 @@ def read_trees(path: pathlib.Path) -> Iterator[Tree]:
       ValueError: if the file cannot be read, holds no tree, or a bracket is not one of a label and
         a word, or of a label and brackets; the message names file, line and column.
     """
-    is_empty = True
-    for tree in parsed(read_lines(path), str(path)):
-        is_empty = False
+    for _, tree in read_placed_trees(path):
         yield tree
+
+
+def read_placed_trees(path: pathlib.Path) -> Iterator[tuple[str, Tree]]:
+    """Yields the trees of a file as `read_trees` does, each behind the place where it begins."""
+    is_empty = True
+    for placed_tree in _placed(read_lines(path), str(path)):
+        is_empty = False
+        yield placed_tree
     if is_empty:
         raise ValueError(f"{path} must have at least one tree; it has none.")
 
 
 def parsed(lines: Iterable[str], name: str) -> Iterator[Tree]:
     """Yields the trees of a text as `read_trees` does; errors call it `name`."""
+    for _, tree in _placed(lines, name):
+        yield tree
+
+
+def _placed(lines: Iterable[str], name: str) -> Iterator[tuple[str, Tree]]:
     opened: list[_Open] = []
     for line_number, line in enumerate(lines, 1):
         for token in _TOKEN.finditer(line):
@@ -72,11 +103,12 @@ def parsed(lines: Iterable[str], name: str) -> Iterator[Tree]:
             elif token[0] != ")":
                 _take(opened[-1], token[0], place)
             else:
-                tree = _closed(opened.pop(), outermost=not opened)
+                bracket = opened.pop()
+                tree = _closed(bracket, outermost=not opened)
                 if opened:
                     _adopt(opened[-1], tree, place)
                 else:
-                    yield tree
+                    yield bracket.place, tree
     if opened:
         raise ValueError(
             f"{opened[0].place}: the tree that begins here is never closed: {len(opened)} closing "

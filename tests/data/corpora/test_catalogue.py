@@ -92,10 +92,10 @@ def test_wmt14_is_found_without_tensorflow(data_config, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nubmers", "data.corpus='nubmers' must be 'numbers', 'parallel_text' or a TFDS "),
+        ("nubmers", "data.corpus='nubmers' must be 'numbers', 'parallel_text', "),
         ("nubmers", "Did you mean 'numbers'?"),
         ("wmt14_translat/de-en", "Did you mean 'wmt14_translate'?"),
-        ("Not a name", "data.corpus='Not a name' must be 'numbers', 'parallel_text' or"),
+        ("Not a name", "data.corpus='Not a name' must be 'numbers', 'parallel_text',"),
         ("wmt14_translate/xx-en", "data.corpus='wmt14_translate/xx-en' is not in the TFDS"),
     ],
 )

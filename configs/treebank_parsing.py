@@ -1,0 +1,27 @@
+"""Constituency parsing, the paper's section 6.3, at a size that two CPU cores train.
+
+    python train.py --config=configs/treebank_parsing.py --config.data.dir=FOLDER \
+        --workdir=runs/parsing
+
+FOLDER has train.mrg, validation.mrg and test.mrg, or wsj_0001.mrg, ... (docs/parsing.md): some
+thousands of sentences. With --config.data.target_language=tags it learns their tags.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import wmt14_base
+
+
+def get_config() -> ConfigDict:
+    """Returns the paper's 4 layers and its search, with a small, strongly regularised model."""
+    config = wmt14_base.get_config()
+    config.model.update(d_model=128, d_ff=512, num_heads=4, num_layers=4, dropout_rate=0.3)
+    config.data.update(corpus="treebank", dir="treebank", vocab_size=2_000)
+    config.data.update(source_language="words", target_language="tree")
+    config.data.update(bucket_lengths=(32, 64, 96, 128, 192, 256))
+    config.train.update(num_steps=10_000, tokens_per_batch=3_072, warmup_steps=1_000)
+    config.train.update(evaluate_every=1_000, save_every=250)
+    config.decode.update(beam_size=21, length_penalty=0.3, max_extra_tokens=300)  # 6.3
+    config.decode.update(sentences_per_batch=16)  # of 21 hypotheses each
+    config.evaluation.update(validation_sentences=50)
+    return config

@@ -1,0 +1,73 @@
+"""The corpus `treebank`: sentences, and what is to be said of them, their trees or their tags."""
+
+import json
+import pathlib
+from collections.abc import Callable
+
+from experiment.config import DataConfig
+from experiment.data.corpora import treebank_folder, treebank_survey
+from experiment.data.corpora.corpus import Corpus
+from experiment.data.corpora.preparation import prepare
+from experiment.data.progress import Progress
+
+
+def open_treebank(
+    config: DataConfig, cache_dir: pathlib.Path, report: Callable[[str], None]
+) -> Corpus:
+    """Returns the treebank in the folder `config.dir`, prepared if it is not yet.
+
+    Raises:
+      ValueError: if the folder has no trees, one is malformed, or they change meanwhile.
+    """
+    files = treebank_folder.find_files(config.dir)
+    identity = treebank_folder.content_digest(files)
+    folder = cache_dir / "corpora" / f"treebank-{identity[:16]}"
+    if not folder.exists():
+        report(f"checking the trees in {config.dir}")
+        _prepare(config.dir, files, identity, folder, cache_dir, report)
+    symbols = _symbols(folder, config.target_language)
+    languages = (config.source_language, config.target_language)
+    return Corpus(identity, tuple(files), *languages, folder, symbols)
+
+
+def _symbols(folder: pathlib.Path, side: str) -> tuple[str, ...]:
+    try:
+        described = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        return tuple(described["symbols"][side])
+    except (OSError, ValueError, KeyError):
+        raise ValueError(
+            f"{folder / 'metadata.json'} cannot be read. Delete {folder} and it is prepared again."
+        ) from None
+
+
+def _prepare(
+    where: str,
+    files: treebank_folder.Files,
+    identity: str,
+    folder: pathlib.Path,
+    cache_dir: pathlib.Path,
+    report: Callable[[str], None],
+) -> None:
+    found = treebank_survey.check(files, report)
+    from experiment.data.corpora.treebank_builder import Treebank
+
+    def check_unchanged() -> None:
+        if treebank_folder.content_digest(files) != identity:
+            raise ValueError(
+                f"The trees in {where} must stay as they are while they are prepared, but they "
+                "changed. Wait until they are complete, then start again."
+            )
+
+    progress = Progress(report, f"preparing {where}", found.num_sentences)
+    prepare(
+        lambda work: Treebank(
+            files=files,
+            symbols=found.symbols,
+            progress=progress,
+            data_dir=work,
+            file_format="array_record",
+        ),
+        folder,
+        cache_dir / "downloads",
+        check=check_unchanged,
+    )

@@ -1,0 +1,136 @@
+"""How good trees and tags are: labelled precision and recall as evalb counts them, and accuracy.
+
+evalb (Sekine and Collins 1997) with its COLLINS.prm is what published figures are of. Its rules:
+the bracket around the sentence does not count; words tagged , : `` '' or . are taken out first, and
+with them brackets that hold nothing else; PRT and ADVP are the same label; a bracket counts as
+often as it is there; precision, recall and F1 are of all brackets of all sentences together.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from experiment.data import HOLDS, OPENS, PUNCTUATION, ROOTS, Tree, walked
+from experiment.evaluation.parsing import delinearised, is_repaired
+
+_SAME = {"PRT": "ADVP"}
+SIGNATURE = f"labelled|roots:not-counted|without:{' '.join(PUNCTUATION)}|ADVP=PRT|unary:counted"
+
+Bracket = tuple[str, int, int]  # label, and the words from one up to another
+
+
+class Counts(NamedTuple):
+    """Brackets of a sentence, or of many together."""
+
+    matched: int
+    output: int
+    gold: int
+
+    def figures(self) -> dict[str, float]:
+        """Returns precision, recall and F1, 0 to 100."""
+        precision, recall = (
+            100 * self.matched / of if of else 0.0 for of in (self.output, self.gold)
+        )
+        both = self.output + self.gold
+        return {
+            "labelled_f1": 200 * self.matched / both if both else 0.0,
+            "labelled_precision": precision,
+            "labelled_recall": recall,
+        }
+
+
+def brackets(tree: Tree, counted: Sequence[bool]) -> Counter[Bracket]:
+    """Returns the brackets of a tree, over those of its words alone that are `counted`."""
+    found: Counter[Bracket] = Counter()
+    begins: list[int] = []
+    index = position = 0
+    for event, part in walked(tree):
+        if event == HOLDS:
+            position += counted[index]
+            index += 1
+        elif event == OPENS:
+            begins.append(position)
+        elif (begin := begins.pop()) < position and part.label not in ROOTS:
+            found[_SAME.get(part.label, part.label), begin, position] += 1
+    return found
+
+
+def compared(output: Tree, gold: Tree) -> Counts:
+    """Counts the brackets of two trees over the same words; the tags of `gold` say what counts."""
+    counted = [tag.label not in PUNCTUATION for tag in gold.tags()]
+    ours, theirs = brackets(output, counted), brackets(gold, counted)
+    return Counts((ours & theirs).total(), ours.total(), theirs.total())
+
+
+def tree_scores(outputs: Sequence[Tree], golds: Sequence[Tree]) -> dict[str, float]:
+    """Returns labelled F1, precision, recall, and the share of trees that are all right, in %."""
+    counts = [compared(*trees) for trees in zip(outputs, golds, strict=True)]
+    complete = sum(matched == output == gold for matched, output, gold in counts)
+    total = Counts(*(sum(column) for column in zip(*counts, strict=True)))
+    return {**total.figures(), "complete_match": 100 * complete / len(counts)}
+
+
+def parsing_scores(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> dict[str, object]:
+    """Returns `tree_scores` of linearised trees, and how many of the outputs were `repaired`.
+
+    Raises:
+      ValueError: if there is no sentence, or a reference is no tree over the words of its sentence.
+    """
+    _check_some(sources)
+    golds, trees, repaired = [], [], 0
+    triples = zip(sources, outputs, references, strict=True)
+    for number, (source, output, reference) in enumerate(triples, 1):
+        words, tokens = source.split(), output.split()
+        gold = delinearised(reference.split(), words)
+        if is_repaired(gold, reference.split()):
+            raise ValueError(
+                f"Reference {number} must be a tree over the {len(words)} words of its sentence, "
+                f"such as {'(S (NP XX XX )NP (VP XX )VP . )S'!r}; it is {reference[:60]!r}."
+            )
+        golds.append(gold)
+        trees.append(delinearised(tokens, words))
+        repaired += is_repaired(trees[-1], tokens)
+    return {
+        **tree_scores(trees, golds),
+        "repaired": repaired,
+        "labelled_f1_signature": SIGNATURE,
+    }
+
+
+def tagging_scores(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> dict[str, object]:
+    """Returns `tag_accuracy`, the share of words whose tag is right, punctuation included, in %.
+
+    The first tag is of the first word, and so on: a word for which there is none counts as wrong,
+    and tags beyond the last word are not looked at. `misaligned` is the number of outputs that have
+    not one tag a word, `complete_match` the share of those that are the reference.
+
+    Raises:
+      ValueError: if there is no sentence, or a reference has not one tag a word.
+    """
+    _check_some(sources)
+    right = total = misaligned = complete = 0
+    triples = zip(sources, outputs, references, strict=True)
+    for number, (source, output, reference) in enumerate(triples, 1):
+        gold, tags, num_words = reference.split(), output.split(), len(source.split())
+        if len(gold) != num_words or not gold:
+            raise ValueError(
+                f"Reference {number} must have one tag a word: {len(gold)} tags, {num_words} words."
+            )
+        right += sum(ours == theirs for ours, theirs in zip(tags, gold, strict=False))
+        total += num_words
+        misaligned += len(tags) != num_words
+        complete += tags == gold
+    return {
+        "tag_accuracy": 100 * right / total,
+        "complete_match": 100 * complete / len(sources),
+        "misaligned": misaligned,
+    }
+
+
+def _check_some(sources: Sequence[str]) -> None:
+    if not sources:
+        raise ValueError("There must be at least one sentence to score; there is none.")

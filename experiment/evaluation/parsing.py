@@ -1,0 +1,80 @@
+"""Sequences of tokens back to trees, whatever a model says; and trees from no model at all."""
+
+from collections.abc import Sequence
+
+from experiment.data import PUNCTUATION, TOP, WORD, Tree, linearised
+
+# A bracket that is not closed yet: its label and its children so far.
+_Open = tuple[str, list[Tree]]
+
+
+def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
+    """Returns the tree over exactly `words` that `linearised` wrote as `tokens`.
+
+    Tokens that are no such tree are made one, and `is_repaired` tells; the rules, in this order:
+
+    1. A closing bracket closes the innermost open one of its label, and all that is open inside;
+       where none has its label it is dropped. So is any token that stands for nothing in a tree,
+       and any that stands for a word when all words are used up.
+    2. At the end all open brackets are closed, and those without a word are dropped.
+    3. What is not one bracket is put into one called "TOP".
+    4. Words that are left over become the last children of the outermost bracket.
+
+    A tag is called by its token, "XX" but for punctuation.
+
+    Example:
+      >>> from experiment.data import bracketed
+      >>> bracketed(delinearised("(S (NP XX )VP XX".split(), "the cat sleeps".split()))
+      '(S (NP (XX the) (XX cat)) (XX sleeps))'
+    """
+    opened: list[_Open] = [(TOP, [])]
+    left = list(reversed(words))
+    for token in tokens:
+        if token[0] == "(" and len(token) > 1:
+            opened.append((token[1:], []))
+        elif token[0] == ")":
+            if token[1:] in [label for label, _ in opened[1:]]:
+                while _close(opened) != token[1:]:
+                    pass
+        elif token in (WORD, *PUNCTUATION) and left:
+            opened[-1][1].append(Tree(token, (), left.pop()))
+    while len(opened) > 1:
+        _close(opened)
+    over = tuple(Tree(WORD, (), word) for word in reversed(left))
+    ((_, found),) = opened
+    if len(found) == 1 and not found[0].word:
+        return Tree(found[0].label, found[0].children + over)
+    return Tree(TOP, (*found, *over))
+
+
+def is_repaired(tree: Tree, tokens: Sequence[str]) -> bool:
+    """Returns whether `delinearised` had to change `tokens` to make this tree of them."""
+    return linearised(tree) != list(tokens)
+
+
+def right_branching(words: Sequence[str]) -> Tree:
+    """Returns the tree that knows only that English branches to the right.
+
+    The sentence is an S, and what follows each of its words but the last two is a VP, so that no
+    bracket holds one word only. Marks at the end that have no letter and no digit belong to the S.
+
+    Example:
+      >>> " ".join(linearised(right_branching("he has a dog .".split())))
+      '(S XX (VP XX (VP XX XX )VP )VP XX )S'
+    """
+    end = len(words)
+    while end > 1 and not any(character.isalnum() for character in words[end - 1]):
+        end -= 1
+    tags = [Tree(WORD, (), word) for word in words]
+    branch = tags[max(end - 1, 0) : end]
+    for tag in reversed(tags[: max(end - 1, 0)]):
+        branch = [tag, branch[0] if len(branch) == 1 else Tree("VP", tuple(branch))]
+    return Tree("S", (*branch, *tags[end:]))
+
+
+def _close(opened: list[_Open]) -> str:
+    """Closes the innermost bracket, drops it if it is empty, and returns its label."""
+    label, children = opened.pop()
+    if children:
+        opened[-1][1].append(Tree(label, tuple(children)))
+    return label

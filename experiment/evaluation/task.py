@@ -1,0 +1,76 @@
+"""What a model is to say of a sentence: which scores it has then, and how a person reads it."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from experiment.config import ExperimentConfig
+from experiment.data import bracketed
+from experiment.evaluation.bleu import translation_scores
+from experiment.evaluation.bracketing import parsing_scores, tagging_scores
+from experiment.evaluation.parsing import delinearised
+
+# A bracket in a text, as treebanks write it: theirs are those of the tree.
+_BRACKETS = {"(": "-LRB-", ")": "-RRB-", "{": "-LCB-", "}": "-RCB-"}
+
+
+class Task(NamedTuple):
+    """What is asked of a model."""
+
+    name: str  # "translation", "parsing" or "tagging"
+    # Of all sources, outputs and references; figures by name.
+    scores: Callable[[Sequence[str], Sequence[str], Sequence[str]], dict[str, object]]
+    read: Callable[[str], str]  # a line of a person -> a sentence like those trained on
+    shown: Callable[[str, str], str]  # sentence, what the model says of it -> a line for a person
+
+    def check_references(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Refuses, before a model is asked, references that cannot be scored against.
+
+        Raises:
+          ValueError: naming the first.
+        """
+        if self.name != "translation":  # any text is a translation
+            sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
+            self.scores(sources, references, references)
+
+
+def _translation_scores(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str], **tokens: str
+) -> dict[str, object]:
+    return translation_scores(outputs, references, **tokens)
+
+
+def _as_it_is(source: str, output: str) -> str:
+    return output
+
+
+# A run's own knows its tokenizer and the language of its targets.
+TRANSLATION = Task(
+    "translation",
+    functools.partial(_translation_scores, tokenizer="none", language="en"),
+    str,
+    _as_it_is,
+)
+
+
+def task_of(config: ExperimentConfig) -> Task:
+    """Returns the task of a run: its corpus decides, and which side of it is the target."""
+    side = config.data.target_language
+    if config.data.corpus != "treebank":
+        scores = functools.partial(
+            _translation_scores, tokenizer=config.evaluation.tokenizer, language=side
+        )
+        return TRANSLATION._replace(scores=scores)
+    if side == "tree":
+        return Task("parsing", parsing_scores, _without_brackets, _in_brackets)
+    return Task("tagging", tagging_scores, _without_brackets, _as_it_is)
+
+
+def _without_brackets(line: str) -> str:
+    return " ".join("".join(_BRACKETS.get(sign, sign) for sign in word) for word in line.split())
+
+
+def _in_brackets(source: str, output: str) -> str:
+    """Returns the tree of a sentence on one line, a well-formed one whatever the output."""
+    words = source.split()
+    return bracketed(delinearised(output.split(), words)) if words else ""

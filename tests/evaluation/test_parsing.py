@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiment.data import bracketed, linearised
+from experiment.data.corpora import plain
+from experiment.evaluation import delinearised, is_repaired, right_branching
+from tests.data.corpora.made_up_trees import LABELS, PHRASES, WORDS
+
+ANY = settings(derandomize=True, deadline=None, max_examples=300)
+TOKENS = st.lists(
+    st.one_of(
+        st.builds(lambda sign, label: sign + label, st.sampled_from("()"), LABELS),
+        st.sampled_from(["XX", ",", ".", "``", "''", ":"]),
+        st.sampled_from(["(", ")", "the", "(S)", "((", "XX)", "<0x41>", "-LRB-"]),
+    ),
+    max_size=25,
+)
+
+
+def repaired(tokens, words):
+    tokens, words = tokens.split(), words.split()
+    tree = delinearised(tokens, words)
+    assert is_repaired(tree, tokens)
+    return bracketed(tree)
+
+
+def test_sequence_of_the_treebanks_first_words_is_the_tree_again():
+    tokens = ["(S", "(NP", "XX", "XX", ",", "XX", ")NP", "(VP", "XX", ")VP", ".", ")S"]
+    tree = delinearised(tokens, ["Dogs", "and", ",", "cats", "sleep", "."])
+    assert bracketed(tree) == ("(S (NP (XX Dogs) (XX and) (, ,) (XX cats)) (VP (XX sleep)) (. .))")
+    assert not is_repaired(tree, tokens)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words", "tree"),
+    [
+        # A closing bracket without an open one of its label is dropped ...
+        ("(S XX )NP )VP )S", "a", "(S (XX a))"),
+        (")S (S XX )S", "a", "(S (XX a))"),
+        # ... and another closes what is open inside.
+        ("(S (NP XX (PP XX )S", "a b", "(S (NP (XX a) (PP (XX b))))"),
+        ("(S (NP (NP XX )NP XX )S", "a b", "(S (NP (NP (XX a)) (XX b)))"),
+        # Not closed: closed at the end.
+        ("(S (NP XX", "a", "(S (NP (XX a)))"),
+        # No words, no bracket.
+        ("(S (NP )NP XX (VP (PP )PP )VP )S", "a", "(S (XX a))"),
+        # Too many words, too few.
+        ("(S XX XX XX )S", "a", "(S (XX a))"),
+        ("(S (NP XX )NP )S", "a b c", "(S (NP (XX a)) (XX b) (XX c))"),
+        ("(S (NP XX", "a b", "(S (NP (XX a)) (XX b))"),
+        # What is no token of a tree.
+        ("(S the ( XX ) -LRB- )S", "a", "(S (XX a))"),
+        # Not one bracket.
+        ("(S XX )S (S XX )S", "a b", "(TOP (S (XX a)) (S (XX b)))"),
+        ("XX (S XX )S XX", "a b c d", "(TOP (XX a) (S (XX b)) (XX c) (XX d))"),
+        ("XX", "a b", "(TOP (XX a) (XX b))"),
+        ("", "a b", "(TOP (XX a) (XX b))"),
+        ("(S )S", "a", "(TOP (XX a))"),
+    ],
+)
+def test_repair_follows_its_rules(tokens, words, tree):
+    assert repaired(tokens, words) == tree
+
+
+def test_tree_called_top_is_itself():
+    tokens = ["(TOP", "(S", "XX", ")S", ".", ")TOP"]
+    assert not is_repaired(delinearised(tokens, ["a", "."]), tokens)
+
+
+def test_thousands_of_brackets_within_each_other_are_a_tree():
+    tokens = [*5_000 * ["(NP"], "XX", *5_000 * [")NP"]]
+    tree = delinearised(tokens, ["a"])
+    assert linearised(tree) == tokens
+    assert bracketed(tree) == f"{5_000 * '(NP '}(XX a){5_000 * ')'}"
+
+
+@ANY
+@given(PHRASES)
+def test_what_is_linearised_comes_back_exactly(tree):
+    tokens, words = linearised(tree), tree.words()
+    found = delinearised(tokens, words)
+    assert found.words() == words
+    assert linearised(found) == tokens
+    assert not is_repaired(found, tokens)
+    assert [tag.label for tag in found.tags()] == [
+        tag.label if tag.label in (",", ":", "``", "''", ".") else "XX" for tag in tree.tags()
+    ]
+
+
+@ANY
+@given(TOKENS, st.lists(WORDS, min_size=1, max_size=8))
+def test_whatever_is_said_there_is_a_plain_tree_over_exactly_the_words(tokens, words):
+    tree = delinearised(tokens, words)
+    assert tree.words() == words
+    again = linearised(tree)
+    assert delinearised(again, words) == tree  # what was repaired needs no repair
+    assert is_repaired(tree, tokens) == (again != tokens)
+    assert plain(tree).words() == words
+
+
+@pytest.mark.parametrize(
+    ("words", "tree"),
+    [
+        ("a", "(S XX )S"),
+        ("a b", "(S XX XX )S"),
+        ("a b c", "(S XX (VP XX XX )VP )S"),
+        ("a b c , ''", "(S XX (VP XX XX )VP XX XX )S"),
+        (". ''", "(S XX XX )S"),
+        ("a .", "(S XX XX )S"),
+    ],
+)
+def test_right_branching_tree(words, tree):
+    found = right_branching(words.split())
+    assert found.words() == words.split()
+    assert " ".join(linearised(found)) == tree

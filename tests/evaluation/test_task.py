@@ -1,0 +1,99 @@
+import io
+
+import pytest
+
+from experiment.data import lines_of
+from experiment.evaluation import (
+    Translation,
+    Translator,
+    task_of,
+    translate_stream,
+    translation_scores,
+)
+from tests.made_up import config
+
+
+def of(target):
+    return task_of(
+        config(
+            data={
+                "corpus": "treebank",
+                "dir": "trees",
+                "source_language": "words",
+                "target_language": target,
+            }
+        )
+    )
+
+
+def test_corpus_decides_what_is_scored():
+    sentences, trees, tags = ["the cat ."], ["(NP XX XX . )NP"], ["DT NN ."]
+    parsing = of("tree").scores(sentences, trees, trees)
+    assert (parsing["labelled_f1"], parsing["repaired"]) == (100, 0)
+    assert of("tags").scores(sentences, tags, tags)["tag_accuracy"] == 100
+    texts = ["die Katze"]
+    assert task_of(config()).scores(sentences, texts, texts) == translation_scores(
+        texts, texts, tokenizer="moses", language="de"
+    )
+    assert [of("tree").name, of("tags").name, task_of(config()).name] == [
+        "parsing",
+        "tagging",
+        "translation",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "shown"),
+    [
+        ("the cat .", "(NP XX XX . )NP", "(NP (XX the) (XX cat) (. .))"),
+        ("the cat", "(NP XX", "(NP (XX the) (XX cat))"),
+        ("", "", ""),
+    ],
+)
+def test_tree_is_shown_in_brackets_over_its_words(source, output, shown):
+    assert of("tree").shown(source, output) == shown
+
+
+def test_brackets_of_a_line_are_read_as_treebanks_write_them():
+    assert of("tree").read(" the  (big) {cat}\t. ") == "the -LRB-big-RRB- -LCB-cat-RCB- ."
+    assert of("tags").read("a ( b )") == "a -LRB- b -RRB-"
+    line = " as  (it) is "
+    assert task_of(config()).read(line) == line
+    assert task_of(config()).shown(line, "x") == "x"
+
+
+def test_stream_is_read_and_shown_as_the_task_has_it():
+    asked = []
+
+    class Parrot(Translator):
+        def __init__(self):
+            pass
+
+        def num_tokens(self, line):
+            return len(line)
+
+        def translate(self, params, lines):
+            asked.extend(lines)
+            return [[Translation("(S XX", -1.0), Translation("XX", -2.0)] for _ in lines]
+
+    lines, found = lines_of(io.BytesIO(b"a (b)\n\xff\n"), "input"), []
+    with pytest.raises(ValueError, match=r"^1 of 2 lines of input could not be translated"):
+        for chunk in translate_stream(
+            Parrot(), {}, lines, "input", lambda line: None, task=of("tree")
+        ):
+            found += chunk
+    assert asked == ["a -LRB-b-RRB-", ""]
+    assert found == [
+        [
+            Translation("(S (XX a) (XX -LRB-b-RRB-))", -1.0),
+            Translation("(TOP (XX a) (XX -LRB-b-RRB-))", -2.0),
+        ],
+        [],
+    ]
+
+
+def test_only_trees_and_tags_can_be_bad_references():
+    task_of(config()).check_references([("a", "")])
+    of("tags").check_references([("a", "A")])
+    with pytest.raises(ValueError, match="Reference 2 must be a tree over the 1 words"):
+        of("tree").check_references([("a", "(S XX )S"), ("b", "c")])
