@@ -24,7 +24,8 @@ train: $(RUN)  ## train; ARGS goes to train.py, as in ARGS='--workdir=runs/mine'
 	$(VENV)/bin/python train.py $(ARGS)
 
 test: $(DEV)  ## run the tests; ARGS goes to pytest, as in ARGS='-k attention'
-	$(VENV)/bin/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 lint: $(DEV)  ## check formatting, style and types; changes nothing
 	$(VENV)/bin/ruff format --check .
