@@ -74,6 +74,7 @@ class _Heartbeat:
         """Writes it once."""
         self._descriptor, self._path, self._say = descriptor, path, say
         self._token = secrets.token_hex(8)
+        self._folder = path.parent.stat()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._write(0)
@@ -106,10 +107,17 @@ class _Heartbeat:
             if holder and holder.get("token") != self._token:
                 self._say(f"{_held(self._path, holder)} This process stops at once.")
                 os._exit(InUse.exit_code)
-            if not self._path.exists() and self._path.parent.is_dir():
+            if not self._path.exists() and self._is_where_it_was():
                 self._say(f"{self._path} was removed; this process stops at once.")
                 os._exit(InUse.exit_code)
             self._write(count)
+
+    def _is_where_it_was(self) -> bool:
+        """Returns whether the folder is the one that was locked; one moved away is not removed."""
+        try:
+            return os.path.samestat(self._folder, self._path.parent.stat())
+        except OSError:
+            return False
 
     def _write(self, count: int) -> None:
         holder = {

@@ -583,6 +583,26 @@ def test_folder_that_goes_away_is_noticed(tmp_path):
         assert checkpoints.verify() == [1]
 
 
+def test_workdir_moved_away_in_the_middle_of_a_save_is_not_made_anew(tmp_path, monkeypatch):
+    """By Orbax, which makes the folders that are missing above its own."""
+    folder, write = tmp_path / "run" / "checkpoints", storage.write
+
+    def move_then_write(place, items):
+        (tmp_path / "run").rename(tmp_path / "moved")
+        write(place, items)
+
+    with writing(folder) as checkpoints:
+        checkpoints.save(state(1), {})
+        checkpoints.wait()
+        monkeypatch.setattr(storage, "write", move_then_write)
+        checkpoints.save(state(2), {})
+        with pytest.raises(MachineFailed, match=f"{folder} is gone; put it back"):
+            checkpoints.wait()
+    assert not (tmp_path / "run").exists()
+    with opened(tmp_path / "moved" / "checkpoints") as checkpoints:
+        assert checkpoints.verify() == [1]
+
+
 def test_old_step_that_cannot_be_deleted_takes_room_and_no_more(folder, monkeypatch):
     with monkeypatch.context() as locked:
         failing(locked, writer.shutil, "rmtree", 3)  # the first is of what was unfinished

@@ -176,3 +176,16 @@ def test_lock_that_is_removed_ends_its_holder(tmp_path, holder):
         3,
         f"{tmp_path / 'lock'} was removed; this process stops at once.\n",
     )
+
+
+def test_folder_that_is_moved_away_is_not_taken_for_a_lock_that_is_removed(tmp_path, said, holder):
+    """Where another comes to be under its name: whoever writes there will miss what was there."""
+    moved = tmp_path.with_name(f"{tmp_path.name}_moved")
+    tmp_path.rename(moved)
+    tmp_path.mkdir()
+    before = json.loads((moved / "lock").read_text())["beat"]
+    end = time.monotonic() + 30
+    while json.loads((moved / "lock").read_text())["beat"] < before + 3:
+        assert time.monotonic() < end
+        assert holder.poll() is None
+        time.sleep(0.1)

@@ -6,9 +6,11 @@ So whatever dies at whatever instant, a folder with a number is a whole checkpoi
 """
 
 import concurrent.futures
+import contextlib
+import os
 import pathlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -126,15 +128,38 @@ class CheckpointWriter(Checkpoints):
         self._saving = _Saving(step, items, losses, written)
 
     def _write(self, step: int, items: Items) -> None:
-        if not self._folder.is_dir():
-            raise FileNotFoundError(f"{self._folder} is gone; put it back")
-        self._unfinished.mkdir(exist_ok=True)
-        place = self._unfinished / str(step)
-        shutil.rmtree(place, ignore_errors=True)
-        storage.write(place, items)
+        with self._not_made_anew():
+            self._unfinished.mkdir(exist_ok=True)
+            place = self._unfinished / str(step)
+            shutil.rmtree(place, ignore_errors=True)
+            storage.write(place, items)
         manifest.commit(place, items)
         place.rename(self._folder / str(step))
         sync(self._folder)
+
+    @contextlib.contextmanager
+    def _not_made_anew(self) -> Iterator[None]:
+        """Sees to it that the folder is the same before and after the block.
+
+        Orbax makes what is missing above the folder that it is given. When the workdir is moved away
+        in the middle of that, a second one must not come to be under the old name.
+
+        Raises:
+          FileNotFoundError: if the folder is gone, or was; what was made in its place is removed.
+        """
+        gone = FileNotFoundError(f"{self._folder} is gone; put it back")
+        if (before := _looked_at(self._folder)) is None:
+            raise gone
+        try:
+            yield
+        finally:
+            now = _looked_at(self._folder)
+            if now is None or not os.path.samestat(before, now):
+                shutil.rmtree(self._unfinished, ignore_errors=True)
+                for empty in (self._folder, self._folder.parent):
+                    with contextlib.suppress(OSError):  # another's files are left alone
+                        empty.rmdir()
+                raise gone
 
     def _delete_old(self, losses: Mapping[int, float]) -> None:
         steps = self.steps()
@@ -208,6 +233,14 @@ def seal(folder: pathlib.Path) -> list[int]:
         manifest.commit(place, items)
         sealed.append(step)
     return sealed
+
+
+def _looked_at(folder: pathlib.Path) -> os.stat_result | None:
+    """Returns which folder lies there, if any."""
+    try:
+        return folder.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _free(path: pathlib.Path) -> pathlib.Path:
