@@ -29,13 +29,8 @@ TINY = {
     "evaluation.validation_sentences": 2,
     "evaluation.average_checkpoints": 3,
 }
-# Nothing of the session that tests: one CPU device, whatever there is. What is compiled for a run
-# of seconds need not be fast.
-ENVIRONMENT = {
-    **os.environ,
-    "JAX_PLATFORMS": "cpu",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
-}
+# Nothing of the session that tests: one CPU device, whatever there is.
+ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu"}
 
 
 def write_corpus(folder):
