@@ -5,11 +5,12 @@
     python -m benchmarks layers [--lengths 64 128 256 512 --d_models 64 128 256 512]
     python -m benchmarks safety [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks seeds [--seeds 2 4 --config=... --config.SECTION.NAME=VALUE ...]
+    python -m benchmarks systems --workdirs RUN RUN ...
 
 Each has a --help of its own.
 """
 
-from benchmarks import batching, decoding, layers, safety, seeds
+from benchmarks import batching, decoding, layers, safety, seeds, systems
 from experiment import command
 
 BENCHMARKS = {
@@ -18,6 +19,7 @@ BENCHMARKS = {
     "layers": layers.main,
     "safety": safety.main,
     "seeds": seeds.main,
+    "systems": systems.main,
 }
 
 

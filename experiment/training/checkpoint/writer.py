@@ -141,8 +141,8 @@ class CheckpointWriter(Checkpoints):
     def _not_made_anew(self) -> Iterator[None]:
         """Sees to it that the folder is the same before and after the block.
 
-        Orbax makes what is missing above the folder that it is given. When the workdir is moved away
-        in the middle of that, a second one must not come to be under the old name.
+        Orbax makes what is missing above the folder that it is given. When the workdir is moved
+        away in the middle of that, a second one must not come to be under the old name.
 
         Raises:
           FileNotFoundError: if the folder is gone, or was; what was made in its place is removed.
