@@ -21,7 +21,7 @@ from experiment import command, training
 from experiment.analysis import runs
 from experiment.data import open_corpus
 
-COLUMNS = ("run", "parameters", "steps", "test sacreBLEU", "perplexity")
+COLUMNS = ("run", "parameters", "steps", "sacreBLEU", "perplexity")
 Ways = dict[str, Callable[[], object]]
 
 

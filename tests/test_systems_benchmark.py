@@ -33,7 +33,7 @@ def test_minutes_are_of_the_steps_to_the_bleu_at_the_speed_of_now():
 def test_table_has_a_row_a_run():
     lines = table({"one": trained(12345, None)}, {"speed": {"one": "7"}})
     assert lines == [
-        "| run | parameters | steps | test sacreBLEU | perplexity | speed |",
+        "| run | parameters | steps | sacreBLEU | perplexity | speed |",
         "|---|---|---|---|---|---|",
         "| one | 12,345 | 3,000 | 31.2 | 7.13 | 7 |",
     ]
