@@ -31,7 +31,9 @@ STORAGE = "experiment/training/checkpoint/storage.py"
 ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
 SYSTEMS_TABLE = "model/systems.py"
-PATHS_COMMAND = "experiment/analysis/paths/__main__.py"
+MEASURING_COMMANDS = tuple(
+    f"experiment/analysis/{what}/__main__.py" for what in ("long_range", "paths")
+)
 SYSTEMS = f"model/transformer model/baselines model/decoding {SYSTEMS_TABLE}"
 INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"
 INNER += " experiment/data experiment/training experiment/evaluation"
@@ -62,9 +64,12 @@ ROOMS: Mapping[str, Room] = {
     ),
     "experiment/evaluation": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     "experiment/analysis": Room(of(INNER)),
-    PATHS_COMMAND: Room(
-        of("experiment/command.py experiment/analysis experiment/data experiment/training"),
-        packages=of("jax"),
+    **dict.fromkeys(
+        MEASURING_COMMANDS,
+        Room(
+            of("experiment/command.py experiment/analysis experiment/data experiment/training"),
+            packages=of("jax"),
+        ),
     ),
     "experiment/sweep": Room(of(f"{INNER} {CONFIG_FILES}")),
     "experiment/command.py": Room(of(f"{CONFIG} {ERRORS}")),
@@ -72,7 +77,9 @@ ROOMS: Mapping[str, Room] = {
     "launch": Room(of(f"{INNER} {CONFIG_FILES} experiment/command.py")),
     "benchmarks": Room(of(f"{ALL} scripts")),
     "scripts": Room(of(ALL)),
-    "tests": Room(of(f"{ALL} {CHECKPOINT_COMMAND} {PATHS_COMMAND} scripts benchmarks")),
+    "tests": Room(
+        of(f"{ALL} {CHECKPOINT_COMMAND} {' '.join(MEASURING_COMMANDS)} scripts benchmarks")
+    ),
     "notebooks": Room(of(ALL)),
 }
 SCRIPTS = ("train.py", "translate.py", "evaluate.py", "sweep.py")

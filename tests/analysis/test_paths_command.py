@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 from matplotlib.image import imread
 
+from experiment.analysis.documents import put_between_markers
 from experiment.analysis.paths import (
     Row,
     Sizes,
     exponent,
     kinds,
     markdown,
-    put_between_markers,
 )
 from experiment.analysis.paths.__main__ import main
 from experiment.analysis.plots import draw_table1

@@ -11,7 +11,7 @@ from experiment.analysis.paths.layers import (
 from experiment.analysis.paths.measurements import Kind, Row, Sizes, kinds, measure
 from experiment.analysis.paths.operations import exponent, operations
 from experiment.analysis.paths.reach import hops_to_reach, max_path_length
-from experiment.analysis.paths.table import markdown, put_between_markers
+from experiment.analysis.paths.table import markdown
 
 __all__ = [
     # Layers.
@@ -33,5 +33,4 @@ __all__ = [
     "kinds",
     "markdown",
     "measure",
-    "put_between_markers",
 ]

@@ -13,7 +13,7 @@ import pathlib
 import jax
 
 from experiment import command
-from experiment.analysis import paths, plots
+from experiment.analysis import documents, paths, plots
 from experiment.data import write_file
 from experiment.training import Progress, commit
 
@@ -24,10 +24,7 @@ def main(argv: list[str]) -> None:
     with command.user_errors():
         sizes = paths.Sizes(**{name: tuple(getattr(flags, name)) for name in _SIZES})
         table, figure = flags.out / "table1.md", flags.out / "table1.png"
-        if not flags.out.is_dir():
-            raise ValueError(f"--out={flags.out} must be a folder that is there.")
-        text = table.read_text(encoding="utf-8") if table.exists() else _EMPTY
-        _with_measured(table, text, "")  # before anything is measured in vain
+        text = documents.read_or_begun(table, "Table 1, measured")
     progress = Progress()
     rows = list(paths.measure(sizes, progress.update))
     progress.clear()
@@ -36,7 +33,7 @@ def main(argv: list[str]) -> None:
     )
     measured = paths.markdown(rows, sizes, source=source)
     with command.machine_errors():
-        write_file(table, _with_measured(table, text, measured).encode())
+        write_file(table, documents.put_between_markers(text, measured).encode())
         plots.save(plots.draw_table1(rows), figure)
     print(f"{table}, {figure}: {len(rows)} kinds of layers")
 
@@ -54,13 +51,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments.parse_args(argv)
 
 
-def _with_measured(path: pathlib.Path, text: str, measured: str) -> str:
-    try:
-        return paths.put_between_markers(text, measured)
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from None
-
-
 _SIZES = {
     "lengths": "positions n of a sentence",
     "d_models": "widths d",
@@ -68,7 +58,6 @@ _SIZES = {
     "kernels": "positions k that a convolution sees",
     "path_lengths": "positions n of the sentences that paths are looked for in",
 }
-_EMPTY = f"# Table 1, measured\n\n{paths.markdown((), paths.Sizes(), source='')}"
 
 
 if __name__ == "__main__":

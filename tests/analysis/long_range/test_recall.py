@@ -1,5 +1,6 @@
 """The task of recalling a key's value from afar, and how well that is done."""
 
+import dataclasses
 import functools
 
 import flax.linen as nn
@@ -8,7 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiment.analysis.recall import Recall, recall_accuracy, recall_batch, train_recall
+from experiment.analysis.long_range import (
+    Recall,
+    answer_loss,
+    recall_accuracy,
+    recall_batch,
+    train_recall,
+)
 from model.transformer import Transformer, TransformerConfig
 
 TASK = Recall(length=7, num_keys=5, num_fillers=3)
@@ -42,6 +49,35 @@ def test_a_key_lies_exactly_so_far_back_and_its_value_can_be_read_off():
         assert (positions == np.arange(positions.shape[1])).all()
 
 
+def test_in_the_target_the_text_comes_before_its_answer_and_the_source_is_empty():
+    task = dataclasses.replace(TASK, side="target")
+    in_target = recall_batch(task, np.array([3, 0]), np.random.default_rng(5))
+    in_source = recall_batch(TASK, np.array([3, 0]), np.random.default_rng(5))
+    assert in_target.source.tolist() == [[2], [2]]
+    np.testing.assert_array_equal(in_target.target_labels[:, :7], in_source.source)
+    np.testing.assert_array_equal(in_target.target_labels[:, 7:], in_source.target_labels)
+    np.testing.assert_array_equal(in_target.target_inputs[:, 0], 1)
+    np.testing.assert_array_equal(in_target.target_inputs[:, 1:], in_target.target_labels[:, :-1])
+    for segments, positions in (in_target[1:3], in_target[5:]):
+        assert (segments == 1).all()
+        assert (positions == np.arange(positions.shape[1])).all()
+
+
+@pytest.mark.parametrize(("side", "answer"), [("source", 0), ("target", 7)])
+def test_only_the_answer_is_learned(side, answer):
+    """A model that knows the answers and nothing else has no loss."""
+    task = dataclasses.replace(TASK, side=side)
+    found = recall_batch(task, np.array([1, 2, 5]), np.random.default_rng(0))
+
+    class OfThese(nn.Module):
+        def __call__(self, source, target_inputs, *, deterministic):
+            known = 50 * jax.nn.one_hot(found.target_labels, task.vocab_size)
+            return jnp.where(jnp.arange(known.shape[1])[:, None] == answer, known, -known)
+
+    loss, sums = answer_loss({}, found, None, model=OfThese(), task=task)
+    assert (float(loss), float(sums.tokens)) == (pytest.approx(0, abs=1e-6), 3)
+
+
 def test_only_the_random_numbers_make_batches_differ():
     first, same, other = batch([2] * 30), batch([2] * 30), batch([2] * 30, seed=1)
     np.testing.assert_array_equal(first.source, same.source)
@@ -50,7 +86,7 @@ def test_only_the_random_numbers_make_batches_differ():
 
 @pytest.mark.parametrize("distance", [-1, 6])
 def test_a_distance_that_does_not_fit_is_refused(distance):
-    with pytest.raises(ValueError, match=r"must be from 0 to 5, in sources of 7 tokens\.$"):
+    with pytest.raises(ValueError, match=r"must be from 0 to 5, in texts of 7 tokens\.$"):
         batch([distance, 3])
 
 
@@ -58,6 +94,7 @@ def test_a_distance_that_does_not_fit_is_refused(distance):
     ("change", "message"),
     [
         (dict(length=1), "length=1 must be at least 2: a key and the query."),
+        (dict(length=5, side="left"), "side='left' must be one of source, target."),
         (dict(length=5, num_keys=0), "num_keys=0 must be at least 1."),
         (dict(length=5, num_fillers=0), "num_fillers=0 must be at least 1."),
     ],

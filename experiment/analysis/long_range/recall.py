@@ -10,28 +10,43 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Int
+from jaxtyping import Array, Float, Int
 
 from experiment.data import BOS_ID, EOS_ID, UNK_ID, Batch
-from experiment.training import Params, init_state, loss_of, train_step, warmup_rsqrt
+from experiment.training import (
+    Params,
+    Sums,
+    cross_entropy,
+    init_state,
+    train_step,
+    warmup_rsqrt,
+)
 from model.transformer import Tokens
+
+SIDES = ("source", "target")
 
 
 @dataclasses.dataclass(frozen=True)
 class Recall:
-    """Sources of one key among fillers, ended by a query; the target is that key's value.
+    """A text of one key among fillers, ended by a query, and the key's value as the answer.
 
     The query comes last, `distance` fillers behind the key; fillers before the key make every
-    source as long as any other, so that distance is all that differs. Ids are, after the special
+    text as long as any other, so that distance is all that differs. Ids are, after the special
     ones: keys, their values in the same order, fillers, the query.
 
+    On the side "source" the text is the source and the answer is the whole target: attention to
+    the source can look the key up. On the side "target" text and answer are one target, of an
+    empty source: the decoder has to remember.
+
     Raises:
-      ValueError: if a number is less than 1, or `length` has no room for key and query.
+      ValueError: if a number is less than 1, `length` has no room for key and query, or there is
+        no such side.
     """
 
-    length: int  # tokens of a source, the query included
+    length: int  # tokens of a text, the query included
     num_keys: int = 8
     num_fillers: int = 8
+    side: str = "source"
 
     def __post_init__(self) -> None:
         for name in ("num_keys", "num_fillers"):
@@ -39,6 +54,8 @@ class Recall:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
         if self.length < 2:
             raise ValueError(f"length={self.length} must be at least 2: a key and the query.")
+        if self.side not in SIDES:
+            raise ValueError(f"side={self.side!r} must be one of {', '.join(SIDES)}.")
 
     @property
     def first_key(self) -> int:
@@ -47,7 +64,7 @@ class Recall:
 
     @property
     def query(self) -> int:
-        """The id that ends a source."""
+        """The id that ends a text."""
         return self.first_key + 2 * self.num_keys + self.num_fillers
 
     @property
@@ -60,11 +77,16 @@ class Recall:
         """The most fillers that fit between the key and the query."""
         return self.length - 2
 
+    @property
+    def answer(self) -> int:
+        """The position of the answer among the target's labels."""
+        return self.length if self.side == "target" else 0
+
 
 def recall_batch(
     task: Recall, distances: Int[np.ndarray, " B"], random: np.random.Generator
 ) -> Batch:
-    """Returns a source for each of `distances`, and its target: the value, then the end.
+    """Returns a text and its answer for each of `distances`.
 
     Raises:
       ValueError: if a distance is negative or does not fit.
@@ -72,15 +94,17 @@ def recall_batch(
     if distances.min() < 0 or distances.max() > task.max_distance:
         raise ValueError(
             f"distances of {distances.min()} to {distances.max()} must be from 0 to "
-            f"{task.max_distance}, in sources of {task.length} tokens."
+            f"{task.max_distance}, in texts of {task.length} tokens."
         )
     rows, first_filler = len(distances), task.query - task.num_fillers
-    source = random.integers(first_filler, task.query, (rows, task.length))
+    text = random.integers(first_filler, task.query, (rows, task.length))
     keys = random.integers(0, task.num_keys, rows)
-    source[:, -1] = task.query
-    source[np.arange(rows), task.max_distance - distances] = task.first_key + keys
-    labels = np.stack([task.first_key + task.num_keys + keys, np.full(rows, EOS_ID)], axis=1)
-    inputs = np.stack([np.full(rows, BOS_ID), labels[:, 0]], axis=1)
+    text[:, -1] = task.query
+    text[np.arange(rows), task.max_distance - distances] = task.first_key + keys
+    answer, end = task.first_key + task.num_keys + keys[:, None], np.full((rows, 1), EOS_ID)
+    of_target = [text, answer, end] if task.side == "target" else [answer, end]
+    source, labels = end if task.side == "target" else text, np.concatenate(of_target, axis=1)
+    inputs = np.concatenate([np.full((rows, 1), BOS_ID), labels[:, :-1]], axis=1)
 
     def laid_out(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns segments and positions of one sentence a row."""
@@ -89,6 +113,18 @@ def recall_batch(
 
     arrays = (source, *laid_out(source), inputs, labels, *laid_out(labels))
     return Batch(*(np.asarray(array, np.int32) for array in arrays))
+
+
+def answer_loss(
+    params: Params, batch: Batch, rng: Array | None, *, model: nn.Module, task: Recall
+) -> tuple[Float[Array, ""], Sums]:
+    """Returns the cross-entropy of the answers alone, in nats: fillers cannot be told beforehand.
+
+    As any loss of the project it gives a sum, and all sums; without `rng` there is no dropout.
+    """
+    logits = _answer_logits(model, params, batch, task, rng=rng)
+    nll = cross_entropy(logits, jnp.asarray(batch.target_labels)[:, task.answer], 0.0)[1].sum()
+    return nll, Sums(nll, nll, jnp.float32(len(logits)))
 
 
 def train_recall(
@@ -106,11 +142,11 @@ def train_recall(
     """Returns parameters after `steps` updates on batches of every distance, evenly drawn.
 
     The rate is equation 3's for `d_model`, Adam is section 5.3's, and there is no smoothing. `say`
-    is told the loss, in nats a target token, now and then.
+    is told the loss, in nats an answer, now and then.
     """
     rate = warmup_rsqrt(d_model, warmup_steps, learning_rate_scale)
     optimizer = optax.adam(rate, b1=0.9, b2=0.98, eps=1e-9)
-    loss_fn = loss_of(model, 0.0)
+    loss_fn = functools.partial(answer_loss, model=model, task=task)
     step_fn = jax.jit(functools.partial(train_step, loss_fn=loss_fn, optimizer=optimizer))
     rng, random = jax.random.key(seed), np.random.default_rng(seed)
     state = jax.jit(functools.partial(init_state, model, optimizer))(rng)
@@ -137,14 +173,24 @@ def recall_accuracy(
     """
 
     @jax.jit
-    def first_outputs(source: Tokens, target: Tokens) -> Any:
-        logits: Any = model.apply({"params": params}, source, target, deterministic=True)
-        return logits[:, 0].argmax(-1)
+    def answers(batch: Batch) -> Any:
+        return _answer_logits(model, params, batch, task).argmax(-1)
 
     random, found = np.random.default_rng(seed), {}
     for distance in distances:
         batch = recall_batch(task, np.full(rows, distance), random)
-        sides = batch[:3], (batch.target_inputs, *batch[5:])
-        tokens = first_outputs(*(Tokens(*map(jnp.asarray, side)) for side in sides))
-        found[distance] = float((np.asarray(tokens) == batch.target_labels[:, 0]).mean())
+        right = np.asarray(answers(batch)) == batch.target_labels[:, task.answer]
+        found[distance] = float(right.mean())
     return found
+
+
+def _answer_logits(
+    model: nn.Module, params: Params, batch: Batch, task: Recall, *, rng: Array | None = None
+) -> Float[Array, "B V"]:
+    source = Tokens(*map(jnp.asarray, batch[:3]))
+    target = Tokens(*map(jnp.asarray, (batch.target_inputs, *batch[5:])))
+    rngs = None if rng is None else {"dropout": rng}
+    logits: Any = model.apply(
+        {"params": params}, source, target, deterministic=rng is None, rngs=rngs
+    )
+    return logits[:, task.answer]

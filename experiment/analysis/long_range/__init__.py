@@ -1,0 +1,33 @@
+"""How far a system looks back: gradients by distance, and recall from a distance."""
+
+from experiment.analysis.long_range.comparison import Settings, Sight, measure, of_equal_size
+from experiment.analysis.long_range.gradients import Gradients, gradient_norms, last_loss
+from experiment.analysis.long_range.recall import (
+    SIDES,
+    Recall,
+    answer_loss,
+    recall_accuracy,
+    recall_batch,
+    train_recall,
+)
+from experiment.analysis.long_range.report import markdown
+
+__all__ = [
+    # Gradients.
+    "Gradients",
+    "gradient_norms",
+    "last_loss",
+    # Recall.
+    "SIDES",
+    "Recall",
+    "answer_loss",
+    "recall_accuracy",
+    "recall_batch",
+    "train_recall",
+    # Several systems.
+    "Settings",
+    "Sight",
+    "markdown",
+    "measure",
+    "of_equal_size",
+]
