@@ -1,11 +1,14 @@
 """Sequences of tokens back to trees, whatever a model says; and trees from no model at all."""
 
+import re
 from collections.abc import Sequence
 
 from experiment.data import PUNCTUATION, TOP, WORD, Tree, linearised
 
 # A bracket that is not closed yet: its label and its children so far.
 _Open = tuple[str, list[Tree]]
+# A label that holds a bracket or a space would not be read again as one.
+_OPENING = re.compile(r"\([^()\s]+")
 
 
 def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
@@ -30,7 +33,7 @@ def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
     opened: list[_Open] = [(TOP, [])]
     left = list(reversed(words))
     for token in tokens:
-        if token[0] == "(" and len(token) > 1:
+        if _OPENING.fullmatch(token):
             opened.append((token[1:], []))
         elif token[0] == ")":
             if token[1:] in [label for label, _ in opened[1:]]:

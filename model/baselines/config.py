@@ -11,7 +11,7 @@ SHARED_CHOICES = {name: CHOICES[name] for name in ("tied_embeddings", "dtype")}
 
 @dataclasses.dataclass(frozen=True)
 class RecurrentConfig:
-    """An LSTM sequence-to-sequence model with attention; the defaults are Luong et al. 2015.
+    """An LSTM sequence-to-sequence model with attention, which by default is Luong et al.'s (2015).
 
     `d_model` is the width of embeddings, of each decoder layer's state and of an encoder layer's
     two states together, of which either direction has half. `attention` is "multiplicative"

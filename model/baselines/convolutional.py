@@ -11,12 +11,13 @@ The other system that the Transformer was compared with (its tables 1 and 2). As
   is scaled by sqrt(m), m the tokens of the source sentence (sections 3.3 and 3.4);
 - linear maps lie between the embeddings and either stack, at its end, and before attention
   (section 3.2), behind it as in the authors' code;
-- weights are normalised, of every layer but the tables (section 4.3), and start with the variance
+- weights are normalised, of every layer but the tables (section 4.2), and start with the variance
   of section 3.5;
-- gradients of the encoder are divided by the number of decoder layers, as that many attend to it;
-  those of embedded tokens in the values are not (section 3.4);
+- in training, gradients of the encoder are divided by the number of decoder layers, as that many
+  attend to it (the authors' code: by twice as many); those of embedded tokens in the values are not
+  (section 3.4);
 - dropout is on embedded tokens, the inputs of each convolution and the decoder's output
-  (section 4.3).
+  (section 4.2).
 
 As in the authors' code, sums of query and embedded token, of outputs and what attention found, and
 of the two parts of a value are scaled by sqrt(0.5) as well.
@@ -105,7 +106,8 @@ class Convolutional(nn.Module):
         embedded = self._embed(target_inputs.ids, target_inputs.positions, *tables)
         embedded = self.embedding_dropout(embedded, deterministic=deterministic)
         segments = target_inputs.segments
-        memory = scale_gradient(memory, 1 / self.config.num_layers)
+        if not deterministic:  # in training; whoever asks for a derivative gets it
+            memory = scale_gradient(memory, 1 / self.config.num_layers)
         keys_and_values = self._project_source(memory, source, deterministic=deterministic)
         mask = segment_mask(segments, source.segments)
         outputs = self.decoder(

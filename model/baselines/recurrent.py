@@ -4,10 +4,9 @@ A sequence-to-sequence model after Luong et al. 2015 (*Effective Approaches to A
 Neural Machine Translation*), Bahdanau et al. 2015 (*Neural Machine Translation by Jointly Learning
 to Align and Translate*) and Wu et al. 2016 (*Google's Neural Machine Translation System*, GNMT):
 
-- every layer of the encoder is bidirectional, each direction of half the width (`lstm.py`,
-  `recurrent_encoder.py`);
+- the encoder reads in both directions (Bahdanau, section 3.2);
 - from the third layer on, in both stacks, a layer's inputs are added to its outputs (GNMT,
-  section 3.1);
+  section 3.1 and figure 1);
 - the decoder's top layer attends to the source, and what it finds and its output make the
   attentional state, from which the next token is predicted (Luong, equations 5 and 6);
 - that state is fed to the decoder's lowest layer at the next position (Luong, section 3.3), unless
@@ -20,7 +19,9 @@ to Align and Translate*) and Wu et al. 2016 (*Google's Neural Machine Translatio
 Departures, so that the system differs from the Transformer in what it is made of alone:
 
 - embeddings are those of the Transformer, its output matrix and scale among them;
-- GNMT's lowest encoder layer alone is bidirectional; its decoder attends from the lowest layer's
+- every layer of the encoder is bidirectional, each direction of half the width: Bahdanau's has one
+  layer, GNMT's only its lowest, Luong's none;
+- GNMT's decoder attends from the lowest layer's
   state one position ago and gives what is found to every layer, Bahdanau's likewise attends from
   the state before. Here both ways of attention look from the top layer's new state, as Luong's;
 - Luong's decoder starts with the encoder's last states, which are not all at hand when

@@ -193,6 +193,30 @@ def test_every_parameter_has_a_finite_gradient(config):
         assert np.abs(leaf).max() > 0, path
 
 
+def test_in_training_gradients_of_the_encoder_are_divided_by_the_layers_that_attend_to_it():
+    config = dataclasses.replace(CONFIGS["convolutional"], num_layers=3, dropout_rate=0.0)
+    source, target = one_sentence_a_row(SOURCE), one_sentence_a_row(TARGET)
+
+    def score(params, deterministic):
+        outputs = system_of(config).apply(
+            {"params": params}, source, target, deterministic=deterministic
+        )
+        return outputs[0, 1, 5]
+
+    gradients = jit(jax.grad(score), static_argnums=1)
+    true, trained_on = (gradients(enlarged(config)["params"], given) for given in (True, False))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a / 3, b, rtol=1e-4, atol=1e-5),
+        true["encoder"],
+        trained_on["encoder"],
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+        true["decoder"],
+        trained_on["decoder"],
+    )
+
+
 def test_dropout_is_a_function_of_its_key(config):
     source, target = one_sentence_a_row(SOURCE), one_sentence_a_row(TARGET)
 

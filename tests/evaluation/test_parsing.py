@@ -1,18 +1,24 @@
+import os
+import pathlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiment.data import bracketed, linearised
-from experiment.data.corpora import plain
+from experiment.data import Tree, bracketed, linearised
+from experiment.data.corpora import plain, treebank_folder
+from experiment.data.corpora.trees import parsed, read_trees
 from experiment.evaluation import delinearised, is_repaired, right_branching
+from experiment.evaluation.bracketing import parsing_scores
 from tests.data.corpora.made_up_trees import LABELS, PHRASES, WORDS
 
+REAL = os.environ.get("ATTENTION_LAB_TREEBANK", "")
 ANY = settings(derandomize=True, deadline=None, max_examples=300)
 TOKENS = st.lists(
     st.one_of(
         st.builds(lambda sign, label: sign + label, st.sampled_from("()"), LABELS),
         st.sampled_from(["XX", ",", ".", "``", "''", ":"]),
-        st.sampled_from(["(", ")", "the", "(S)", "((", "XX)", "<0x41>", "-LRB-"]),
+        st.sampled_from(["(", ")", "the", "(S)", "((", "(NP)X", "XX)", "<0x41>", "-LRB-"]),
     ),
     max_size=25,
 )
@@ -51,6 +57,7 @@ def test_sequence_of_the_treebanks_first_words_is_the_tree_again():
         ("(S (NP XX", "a b", "(S (NP (XX a)) (XX b))"),
         # What is no token of a tree.
         ("(S the ( XX ) -LRB- )S", "a", "(S (XX a))"),
+        ("(S (( (S) (NP)X XX )( )S", "a", "(S (XX a))"),
         # Not one bracket.
         ("(S XX )S (S XX )S", "a b", "(TOP (S (XX a)) (S (XX b)))"),
         ("XX (S XX )S XX", "a b c d", "(TOP (XX a) (S (XX b)) (XX c) (XX d))"),
@@ -97,6 +104,7 @@ def test_whatever_is_said_there_is_a_plain_tree_over_exactly_the_words(tokens, w
     assert delinearised(again, words) == tree  # what was repaired needs no repair
     assert is_repaired(tree, tokens) == (again != tokens)
     assert plain(tree).words() == words
+    assert list(parsed([bracketed(tree)], "")) == [tree]  # as a person reads it
 
 
 @pytest.mark.parametrize(
@@ -114,3 +122,24 @@ def test_right_branching_tree(words, tree):
     found = right_branching(words.split())
     assert found.words() == words.split()
     assert " ".join(linearised(found)) == tree
+
+
+@pytest.mark.skipif(
+    not REAL, reason="ATTENTION_LAB_TREEBANK names no folder with wsj_0001.mrg, ..."
+)
+def test_right_branching_trees_of_the_sample_score_what_the_documents_say():
+    files = treebank_folder.find_files(REAL)["test"]
+    trees = [plain(tree) for path in files for tree in read_trees(pathlib.Path(path))]
+    words = [tree.words() for tree in trees if tree is not None]
+    sources = [" ".join(each) for each in words]
+    references = [" ".join(linearised(tree)) for tree in trees if tree is not None]
+
+    def scores(tree_of):
+        outputs = [" ".join(linearised(tree_of(each))) for each in words]
+        return parsing_scores(sources, outputs, references)
+
+    found = scores(right_branching)
+    names = ("labelled_f1", "labelled_precision", "labelled_recall")
+    assert [round(found[name], 1) for name in names] == [16.7, 15.4, 18.3]
+    flat = scores(lambda each: Tree("S", tuple(Tree("XX", (), word) for word in each)))
+    assert round(flat["labelled_f1"], 1) == 9.6

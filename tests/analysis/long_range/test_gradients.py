@@ -11,6 +11,8 @@ import pytest
 
 from experiment.analysis.long_range import gradient_norms, last_loss
 from experiment.training import init_params
+from model.baselines import ConvolutionalConfig, RecurrentConfig
+from model.systems import system_of
 from model.transformer import Transformer, TransformerConfig, one_sentence_a_row
 
 CONFIG = TransformerConfig(
@@ -44,9 +46,21 @@ def test_unmoved_it_is_the_loss_of_the_last_word_only():
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("side", "place"), [(0, 0), (0, 3), (1, 0), (1, 2)])
-def test_gradients_are_finite_differences_of_embedded_tokens(side, place):
-    arguments = params(), SOURCE, TARGET, LABELS
+@pytest.mark.parametrize(
+    ("config", "side", "place"),
+    [
+        *((CONFIG, *where) for where in [(0, 0), (0, 3), (1, 0), (1, 2)]),
+        (RecurrentConfig(vocab_size=23, d_model=8, num_layers=2, dropout_rate=0.5), 0, 1),
+        (ConvolutionalConfig(vocab_size=23, d_model=8, num_layers=3, dropout_rate=0.5), 0, 1),
+    ],
+)
+def test_gradients_are_finite_differences_of_embedded_tokens(config, side, place):
+    model = system_of(config)
+    values = jit(functools.partial(init_params, model))(jax.random.key(0))
+    loss_of, gradients_of = (
+        jit(of(functools.partial(last_loss, model))) for of in (lambda loss: loss, jax.grad)
+    )
+    arguments = values, SOURCE, TARGET, LABELS
     gradient = gradients_of(moved(0, 0), *arguments)[side][1, place]
     direction = np.zeros((2, moved(0, 0)[side].shape[1], 8), np.float32)
     direction[1, place] = gradient / np.linalg.norm(gradient)  # where the difference is largest
