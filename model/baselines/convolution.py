@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from model.transformer.linear import flat_product
+from model.transformer.linear import add_bias, flat_product
 
 
 def windows(
@@ -78,10 +78,7 @@ class NormedProjection(nn.Module):
         directions = self.param("kernel", _normal(self.gain, self.axes), shape)
         lengths = self.param("length", _lengths, directions, self.axes)
         outputs = flat_product(inputs, normalised(directions, lengths), axes=self.axes)
-        bias = self.param("bias", nn.initializers.zeros, self.features)
-        row = bias.reshape((1,) * (outputs.ndim - bias.ndim) + bias.shape)
-        # Spread before it is rounded, so that its gradient is added up in float32.
-        return outputs + jnp.broadcast_to(row, outputs.shape).astype(outputs.dtype)
+        return add_bias(outputs, self.param("bias", nn.initializers.zeros, self.features))
 
 
 def _normal(gain: float, axes: int) -> nn.initializers.Initializer:

@@ -46,10 +46,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from model.baselines.config import ConvolutionalConfig
 from model.baselines.convolution import scale_gradient
-from model.baselines.convolutional_decoder import ConvolutionalDecoder, SourceMemory
+from model.baselines.convolutional_decoder import ConvolutionalDecoder
 from model.baselines.convolutional_encoder import HALF, ConvolutionalEncoder
 from model.baselines.embedding import tables_of
 from model.baselines.gathering import of_parents
+from model.baselines.source_memory import SourceMemory
 from model.transformer.dropout import Dropout
 from model.transformer.embedding import Embedding
 from model.transformer.masks import segment_mask

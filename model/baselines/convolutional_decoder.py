@@ -1,7 +1,5 @@
 """Gated convolutions over what has been written, with a look at the source in every layer."""
 
-from typing import NamedTuple
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -9,15 +7,9 @@ from jaxtyping import Array, Bool, Float, Int
 from model.baselines.config import ConvolutionalConfig
 from model.baselines.convolution import gated_linear_unit, windows
 from model.baselines.convolutional_encoder import HALF, convolution, mapping
+from model.baselines.source_memory import SourceMemory, retrieved
 from model.transformer.dropout import Dropout
-from model.transformer.rounding import attention_logits, softmax
-
-
-class SourceMemory(NamedTuple):
-    """A source that can be attended to: one of each sentence, however many hypotheses look."""
-
-    key: Float[Array, "B S D"]  # the encoder's outputs
-    value: Float[Array, "B S D"]  # these and the embedded tokens
+from model.transformer.rounding import attention_logits
 
 
 def attend(
@@ -29,9 +21,7 @@ def attend(
     weigh the same (section 3.4). A query that may attend to nothing finds zeros.
     """
     logits = attention_logits(queries[:, :, None], source.key[:, :, None])
-    logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
-    weights = softmax(logits, queries.dtype)
-    found = jnp.einsum("BTS,BSD->BTD", weights[:, 0], source.value)
+    found, weights = retrieved(logits, source.value, mask)
     size = jnp.sqrt(mask[:, 0].sum(-1, dtype=jnp.float32))[..., None]
     return (found * size).astype(queries.dtype), weights
 

@@ -18,7 +18,7 @@ from model.transformer.linear import flat_product, xavier_uniform
 GATES = ("input", "forget", "candidate", "output")  # in the order in which a matrix has them
 
 
-class LSTMWeights(NamedTuple):
+class LSTMParams(NamedTuple):
     """One layer's parameters; I counts all that the gates are computed from, the output too."""
 
     kernel: Float[Array, "I 4 C"]
@@ -38,36 +38,36 @@ def lstm_cell(gates: Float[Array, "*N 4 C"], cell: Float[Array, "*N C"], dtype: 
     The cell keeps as much of itself as the forget gate says and takes as much of the candidate
     as the input gate says; tanh of it is shown as far as the output gate is open.
     """
-    admit, keep, candidate, show = (gates[..., gate, :] for gate in range(len(GATES)))
-    kept = jax.nn.sigmoid(keep) * cell + jax.nn.sigmoid(admit) * jnp.tanh(candidate)
-    return LSTMState((jax.nn.sigmoid(show) * jnp.tanh(kept)).astype(dtype), kept)
+    input_, forget, candidate, output = (gates[..., gate, :] for gate in range(len(GATES)))
+    kept = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(input_) * jnp.tanh(candidate)
+    return LSTMState((jax.nn.sigmoid(output) * jnp.tanh(kept)).astype(dtype), kept)
 
 
-def project(weights: LSTMWeights, inputs: Float[Array, "*N I"]) -> Float[Array, "*N 4 C"]:
+def project_inputs(params: LSTMParams, inputs: Float[Array, "*N I"]) -> Float[Array, "*N 4 C"]:
     """Returns the gates' share of `inputs`, which the first rows are for, and the bias."""
-    kernel, bias = weights.kernel[: inputs.shape[-1]], weights.bias
+    kernel, bias = params.kernel[: inputs.shape[-1]], params.bias
     row = bias.reshape((1,) * (inputs.ndim - 1) + bias.shape)
     return flat_product(inputs, kernel, dtype=jnp.float32) + row
 
 
 def lstm_step(
-    weights: LSTMWeights,
+    params: LSTMParams,
     projected: Float[Array, "*N 4 C"],
     late: Sequence[Float[Array, "*N _"]],
     state: LSTMState,
 ) -> LSTMState:
     """Returns the state after one position.
 
-    `projected` is the share of what was known before, by `project`; `late` is what was not, in the
-    order of the matrix' rows. With the layer's last output it is multiplied in one product.
+    `projected` is the share of what was known before, by `project_inputs`; `late` is what was not,
+    in the order of the matrix' rows. With the layer's last output it is multiplied in one product.
     """
     inputs = jnp.concatenate([*late, state.hidden], axis=-1)
-    gates = flat_product(inputs, weights.kernel[-inputs.shape[-1] :], dtype=jnp.float32)
+    gates = flat_product(inputs, params.kernel[-inputs.shape[-1] :], dtype=jnp.float32)
     return lstm_cell(projected + gates, state.cell, state.hidden.dtype)
 
 
 def run_lstm(
-    weights: LSTMWeights,
+    params: LSTMParams,
     inputs: Float[Array, "B T I"],
     starts: Bool[Array, "B T"],
     initial: Float[Array, "B T C"] | None = None,
@@ -79,14 +79,14 @@ def run_lstm(
     Where `starts` is True a sentence begins in that direction: the state before it is forgotten.
     The output before it is then `initial` at that place, or zeros; the cell is zeros.
     """
-    projected = _time_first(project(weights, inputs))
-    state = empty_state(inputs.shape[:1], weights.bias.shape[-1], inputs.dtype)
+    projected = _time_first(project_inputs(params, inputs))
+    state = empty_state(inputs.shape[:1], params.bias.shape[-1], inputs.dtype)
     before = jnp.zeros((inputs.shape[1], 1, 1), inputs.dtype)
     before = before if initial is None else _time_first(initial)
 
     def step(state: LSTMState, now: tuple[Array, Array, Array]) -> tuple[LSTMState, Array]:
         gates, is_start, hidden = now
-        state = lstm_step(weights, gates, (), restart(state, is_start, hidden))
+        state = lstm_step(params, gates, (), restart(state, is_start, hidden))
         return state, state.hidden
 
     sequence = projected, _time_first(starts), before
@@ -127,15 +127,15 @@ class LSTM(nn.Module):
         self.bias = self.param("bias", _forget_nothing, shape[1:])
 
     @property
-    def weights(self) -> LSTMWeights:
+    def params(self) -> LSTMParams:
         """The parameters, as the functions of this file take them."""
-        return LSTMWeights(self.kernel, self.bias)
+        return LSTMParams(self.kernel, self.bias)
 
 
 def _each_gate_glorot(rng: Array, shape: tuple[int, int, int], dtype: Any = jnp.float32) -> Array:
     rows, gates, width = shape
     each = jax.random.split(rng, gates)
-    return jnp.stack([xavier_uniform(key, (rows, width), dtype) for key in each], axis=1)
+    return jnp.stack([xavier_uniform(one, (rows, width), dtype) for one in each], axis=1)
 
 
 def _forget_nothing(rng: Array, shape: tuple[int, int], dtype: Any = jnp.float32) -> Array:

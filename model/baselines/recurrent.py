@@ -45,9 +45,9 @@ from jaxtyping import Array, Bool, Float, Int
 from model.baselines.config import RecurrentConfig
 from model.baselines.embedding import tables_of
 from model.baselines.gathering import of_parents
-from model.baselines.recurrent_attention import SourceMemory
 from model.baselines.recurrent_decoder import DecoderState, RecurrentDecoder
 from model.baselines.recurrent_encoder import RecurrentEncoder, sentence_starts
+from model.baselines.source_memory import SourceMemory
 from model.transformer.dropout import Dropout
 from model.transformer.embedding import Embedding
 from model.transformer.masks import segment_mask

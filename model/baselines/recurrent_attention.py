@@ -11,15 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from model.baselines.source_memory import SourceMemory, retrieved
 from model.transformer.linear import flat_product, xavier_uniform
-from model.transformer.rounding import attention_logits, softmax
-
-
-class SourceMemory(NamedTuple):
-    """A source that can be attended to: one of each sentence, however many hypotheses look."""
-
-    key: Float[Array, "B S D"]  # the encoder's outputs, projected once
-    value: Float[Array, "B S D"]  # the encoder's outputs
+from model.transformer.rounding import attention_logits
 
 
 def multiplicative_logits(
@@ -42,7 +36,7 @@ def additive_logits(
     return (fits * vector[None, None, None]).sum(-1)[:, None]
 
 
-class AttentionWeights(NamedTuple):
+class AttentionParams(NamedTuple):
     """The parameters; the last two are there where attention is additive."""
 
     memory: Float[Array, "D D"]
@@ -51,30 +45,28 @@ class AttentionWeights(NamedTuple):
     vector: Float[Array, " D"] | None = None
 
 
-def project(weights: AttentionWeights, memory: Float[Array, "B S D"]) -> SourceMemory:
+def project_source(params: AttentionParams, memory: Float[Array, "B S D"]) -> SourceMemory:
     """Returns what does not change from one position to the next."""
-    return SourceMemory(flat_product(memory, weights.memory), memory)
+    return SourceMemory(flat_product(memory, params.memory), memory)
 
 
 def attend(
-    weights: AttentionWeights,
+    params: AttentionParams,
     states: Float[Array, "B T D"],
     source: SourceMemory,
     mask: Bool[Array, "B 1 #T S"],
 ) -> tuple[Float[Array, "B T D"], Float[Array, "B 1 T S"]]:
-    """Returns tanh(W [c; h]), c being what each state h finds (Luong, equation 5), and the shares.
+    """Returns tanh(W [c; h]), c being what each state h finds (Luong, equation 5), and the weights.
 
-    A state that may attend to nothing gets uniform shares: finite, and without meaning.
+    A state that may attend to nothing gets uniform weights: finite, and without meaning.
     """
-    if weights.state is None or weights.vector is None:
+    if params.state is None or params.vector is None:
         logits = multiplicative_logits(states, source.key)
     else:
-        logits = additive_logits(flat_product(states, weights.state), source.key, weights.vector)
-    logits = jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
-    shares = softmax(logits, states.dtype)
-    found = jnp.einsum("BTS,BSD->BTD", shares[:, 0], source.value)
+        logits = additive_logits(flat_product(states, params.state), source.key, params.vector)
+    found, weights = retrieved(logits, source.value, mask)
     both = jnp.concatenate([found, states], axis=-1)
-    return jnp.tanh(flat_product(both, weights.combine)), shares
+    return jnp.tanh(flat_product(both, params.combine)), weights
 
 
 class RecurrentAttention(nn.Module):
@@ -94,10 +86,10 @@ class RecurrentAttention(nn.Module):
             self.vector = self.param("vector", normal, (width,))
 
     @property
-    def weights(self) -> AttentionWeights:
+    def params(self) -> AttentionParams:
         """The parameters, as the functions of this file take them."""
-        return AttentionWeights(self.memory, self.combine, self.state, self.vector)
+        return AttentionParams(self.memory, self.combine, self.state, self.vector)
 
-    def keep(self, shares: Float[Array, "B 1 T S"]) -> None:
+    def sow_weights(self, weights: Float[Array, "B 1 T S"]) -> None:
         """Sows the attention weights of all positions into `intermediates`, as `weights`."""
-        self.sow("intermediates", "weights", shares)
+        self.sow("intermediates", "weights", weights)

@@ -11,22 +11,22 @@ from jaxtyping import Array, Bool, Float
 from model.baselines.config import RecurrentConfig
 from model.baselines.lstm import (
     LSTM,
+    LSTMParams,
     LSTMState,
-    LSTMWeights,
     empty_state,
     lstm_step,
-    project,
+    project_inputs,
     restart,
     run_lstm,
 )
 from model.baselines.recurrent_attention import (
-    AttentionWeights,
+    AttentionParams,
     RecurrentAttention,
-    SourceMemory,
     attend,
+    project_source,
 )
-from model.baselines.recurrent_attention import project as project_source
 from model.baselines.recurrent_encoder import FIRST_RESIDUAL
+from model.baselines.source_memory import SourceMemory
 from model.transformer.dropout import Dropout, dropout
 from model.transformer.linear import projection
 
@@ -41,15 +41,15 @@ class DecoderState(NamedTuple):
     fed: Float[Array, "B M D"]  # the attentional state of the position before
 
 
-class DecoderWeights(NamedTuple):
+class DecoderParams(NamedTuple):
     """The parameters that are used at every position."""
 
-    layers: tuple[LSTMWeights, ...]
-    attention: AttentionWeights
+    layers: tuple[LSTMParams, ...]
+    attention: AttentionParams
 
 
 def decoder_step(
-    weights: DecoderWeights,
+    params: DecoderParams,
     projected: Float[Array, "B M 4 D"],
     state: DecoderState,
     source: SourceMemory,
@@ -64,7 +64,7 @@ def decoder_step(
     nothing that is known before, so all of theirs is one product.
     """
     hidden, layers = state.fed, []
-    for number, (of_layer, before) in enumerate(zip(weights.layers, state.layers, strict=True)):
+    for number, (of_layer, before) in enumerate(zip(params.layers, state.layers, strict=True)):
         is_lowest = number == 0
         known = projected if is_lowest else of_layer.bias[None, None]
         late = () if is_lowest and not input_feeding else (hidden,)
@@ -72,8 +72,8 @@ def decoder_step(
         outputs = drop(after.hidden, number)
         hidden = outputs if number < FIRST_RESIDUAL else hidden + outputs
         layers.append(after)
-    attentional, shares = attend(weights.attention, hidden, source, mask)
-    return DecoderState(tuple(layers), attentional), shares
+    attentional, weights = attend(params.attention, hidden, source, mask)
+    return DecoderState(tuple(layers), attentional), weights
 
 
 class RecurrentDecoder(nn.Module):
@@ -109,10 +109,10 @@ class RecurrentDecoder(nn.Module):
         """
         initial = self.initial_hidden(first)
         run = self._one_by_one if self.config.input_feeding else self._layer_by_layer
-        outputs, shares = run(
+        outputs, weights = run(
             embedded, starts, initial, memory, source_mask, deterministic=deterministic
         )
-        self.attention.keep(shares)
+        self.attention.sow_weights(weights)
         return outputs
 
     def initial_hidden(self, first: Float[Array, "B T D"]) -> Float[Array, "B T layers D"]:
@@ -134,7 +134,7 @@ class RecurrentDecoder(nn.Module):
 
     def project_source(self, memory: Float[Array, "B S D"]) -> SourceMemory:
         """Returns what attention keeps of the encoder's outputs."""
-        return project_source(self.attention.weights, memory)
+        return project_source(self.attention.params, memory)
 
     def step(
         self,
@@ -145,8 +145,8 @@ class RecurrentDecoder(nn.Module):
     ) -> DecoderState:
         """Returns the state of M hypotheses after the token that each has written last."""
         return decoder_step(
-            self._weights,
-            project(self._weights.layers[0], embedded),
+            self._params,
+            project_inputs(self._params.layers[0], embedded),
             state,
             source,
             mask,
@@ -155,8 +155,8 @@ class RecurrentDecoder(nn.Module):
         )[0]
 
     @property
-    def _weights(self) -> DecoderWeights:
-        return DecoderWeights(tuple(layer.weights for layer in self.layers), self.attention.weights)
+    def _params(self) -> DecoderParams:
+        return DecoderParams(tuple(layer.params for layer in self.layers), self.attention.params)
 
     def _layer_by_layer(
         self,
@@ -171,11 +171,11 @@ class RecurrentDecoder(nn.Module):
         """Returns attentional states and weights: no layer needs what is above it."""
         hidden = embedded
         for number, layer in enumerate(self.layers):
-            outputs = run_lstm(layer.weights, hidden, starts, initial[:, :, number])
+            outputs = run_lstm(layer.params, hidden, starts, initial[:, :, number])
             outputs = self.dropout(outputs, deterministic=deterministic)
             hidden = outputs if number < FIRST_RESIDUAL else hidden + outputs
         source = self.project_source(memory)
-        return attend(self.attention.weights, hidden, source, source_mask)
+        return attend(self.attention.params, hidden, source, source_mask)
 
     def _one_by_one(
         self,
@@ -189,29 +189,29 @@ class RecurrentDecoder(nn.Module):
     ) -> tuple[Float[Array, "B T D"], Float[Array, "B 1 T S"]]:
         """Returns attentional states and weights: the lowest layer waits for attention."""
         rate, length = self.config.dropout_rate, embedded.shape[1]
-        source, weights = self.project_source(memory), self._weights
+        source, params = self.project_source(memory), self._params
         drops = not deterministic and rate > 0
-        keys = jax.random.split(self.make_rng("dropout"), length) if drops else None
+        rngs = jax.random.split(self.make_rng("dropout"), length) if drops else None
 
         def step(state: DecoderState, now: Any) -> tuple[DecoderState, Any]:
-            projected, is_start, hidden, mask, key = now
+            projected, is_start, hidden, mask, rng = now
 
             def drop(outputs: Float[Array, "B M D"], number: int) -> Float[Array, "B M D"]:
-                if key is None:
+                if rng is None:
                     return outputs
-                return dropout(jax.random.fold_in(key, number), outputs, rate)
+                return dropout(jax.random.fold_in(rng, number), outputs, rate)
 
             state = restart_all(state, is_start[:, None], hidden[:, None])
             inputs = projected[:, None], state, source, mask[:, :, None]
-            state, shares = decoder_step(weights, *inputs, input_feeding=True, drop=drop)
-            return state, (state.fed[:, 0], shares[:, :, 0])
+            state, weights = decoder_step(params, *inputs, input_feeding=True, drop=drop)
+            return state, (state.fed[:, 0], weights[:, :, 0])
 
-        projected = project(weights.layers[0], embedded)
+        projected = project_inputs(params.layers[0], embedded)
         sequence = (jnp.swapaxes(each, 0, 1) for each in (projected, starts, initial))
         masks = jnp.moveaxis(source_mask, 2, 0)
         state = _empty_state(self.config, (len(embedded), 1), embedded.dtype)
-        _, (fed, shares) = jax.lax.scan(step, state, (*sequence, masks, keys))
-        return jnp.swapaxes(fed, 0, 1), jnp.moveaxis(shares, 0, 2)
+        _, (fed, weights) = jax.lax.scan(step, state, (*sequence, masks, rngs))
+        return jnp.swapaxes(fed, 0, 1), jnp.moveaxis(weights, 0, 2)
 
 
 def _empty_state(config: RecurrentConfig, rows: tuple[int, int], dtype: Any) -> DecoderState:

@@ -41,9 +41,9 @@ class RecurrentEncoderLayer(nn.Module):
         self, inputs: Float[Array, "B S D"], segments: Int[Array, "B S"]
     ) -> Float[Array, "B S D"]:
         """Returns both outputs side by side, the forward one first."""
-        onward = run_lstm(self.forward_lstm.weights, inputs, sentence_starts(segments))
+        onward = run_lstm(self.forward_lstm.params, inputs, sentence_starts(segments))
         ends = sentence_ends(segments)
-        back = run_lstm(self.backward_lstm.weights, inputs, ends, reverse=True)
+        back = run_lstm(self.backward_lstm.params, inputs, ends, reverse=True)
         return jnp.concatenate([onward, back], axis=-1)
 
 

@@ -29,6 +29,13 @@ def flat_product(
     return rounded_product(*matrices, dtype or inputs.dtype).reshape(*kept, *features)
 
 
+def add_bias(outputs: Float[Array, "..."], bias: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Returns the outputs, of their dtype, with a bias added at every position."""
+    row = bias.reshape((1,) * (outputs.ndim - bias.ndim) + bias.shape)
+    # Spread before it is rounded, so that its gradient is added up in float32.
+    return outputs + jnp.broadcast_to(row, outputs.shape).astype(outputs.dtype)
+
+
 def _as_one_matrix(axes: int) -> nn.initializers.Initializer:
     def init(rng: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         flat = (math.prod(shape[:axes]), math.prod(shape[axes:]))
@@ -52,10 +59,7 @@ class Projection(nn.Module):
         outputs = flat_product(inputs, kernel, axes=self.axes)
         if not self.use_bias:
             return outputs
-        bias = self.param("bias", nn.initializers.zeros, self.features)
-        row = bias.reshape((1,) * (outputs.ndim - bias.ndim) + bias.shape)
-        # Spread before it is rounded, so that its gradient is added up in float32.
-        return outputs + jnp.broadcast_to(row, outputs.shape).astype(outputs.dtype)
+        return add_bias(outputs, self.param("bias", nn.initializers.zeros, self.features))
 
 
 def projection(

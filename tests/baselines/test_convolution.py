@@ -10,7 +10,8 @@ from model.baselines.convolution import (
     scale_gradient,
     windows,
 )
-from model.baselines.convolutional_decoder import SourceMemory, attend
+from model.baselines.convolutional_decoder import attend
+from model.baselines.source_memory import SourceMemory
 from tests.baselines import numpy_convolutional
 
 T, D, W = 5, 3, 3

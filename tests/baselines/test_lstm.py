@@ -4,11 +4,11 @@ import numpy as np
 
 from model.baselines.lstm import (
     LSTM,
+    LSTMParams,
     LSTMState,
-    LSTMWeights,
     lstm_cell,
     lstm_step,
-    project,
+    project_inputs,
     run_lstm,
 )
 from model.baselines.recurrent_encoder import sentence_ends, sentence_starts
@@ -17,10 +17,10 @@ from tests.baselines import numpy_recurrent
 B, T, INPUTS, C = 2, 5, 3, 4
 
 
-def random_weights(rng, inputs=INPUTS):
+def random_params(rng, inputs=INPUTS):
     kernel, bias = jax.random.split(rng)
     shape = (inputs + C, 4, C)
-    return LSTMWeights(jax.random.normal(kernel, shape), jax.random.normal(bias, shape[1:]))
+    return LSTMParams(jax.random.normal(kernel, shape), jax.random.normal(bias, shape[1:]))
 
 
 def test_cell_by_hand():
@@ -37,50 +37,48 @@ def test_cell_by_hand():
 
 
 def test_step_is_that_of_the_loops_however_its_inputs_are_split(rng):
-    weights, inputs = random_weights(rng), jax.random.normal(rng, (B, INPUTS))
+    params, inputs = random_params(rng), jax.random.normal(rng, (B, INPUTS))
     state = LSTMState(jax.random.normal(rng, (B, C)), jax.random.normal(rng, (B, C)) * 2)
-    params = {"kernel": np.asarray(weights.kernel), "bias": np.asarray(weights.bias)}
+    arrays = {"kernel": np.asarray(params.kernel), "bias": np.asarray(params.bias)}
     for early in range(1, INPUTS + 1):
-        projected = project(weights, inputs[:, :early])
-        found = lstm_step(weights, projected, (inputs[:, early:],), state)
+        projected = project_inputs(params, inputs[:, :early])
+        found = lstm_step(params, projected, (inputs[:, early:],), state)
         for row in range(B):
             expected = numpy_recurrent.lstm_step(
-                *(np.asarray(x[row]) for x in (inputs, *state)), params
+                *(np.asarray(x[row]) for x in (inputs, *state)), arrays
             )
             np.testing.assert_allclose(found.hidden[row], expected[0], rtol=1e-4, atol=1e-6)
             np.testing.assert_allclose(found.cell[row], expected[1], rtol=1e-4, atol=1e-6)
 
 
 def test_a_sentence_starts_anew_in_either_direction(rng):
-    weights, inputs = random_weights(rng), jax.random.normal(rng, (1, T, INPUTS))
+    params, inputs = random_params(rng), jax.random.normal(rng, (1, T, INPUTS))
     segments = jnp.array([[1, 1, 2, 2, 0]])
     for reverse, begins in ((False, sentence_starts), (True, sentence_ends)):
-        together = run_lstm(weights, inputs, begins(segments), reverse=reverse)
+        together = run_lstm(params, inputs, begins(segments), reverse=reverse)
         for own in (slice(0, 2), slice(2, 4)):
-            alone = run_lstm(
-                weights, inputs[:, own], begins(jnp.ones((1, 2), int)), reverse=reverse
-            )
+            alone = run_lstm(params, inputs[:, own], begins(jnp.ones((1, 2), int)), reverse=reverse)
             np.testing.assert_allclose(together[:, own], alone, rtol=1e-6)
 
 
 def test_a_sentence_starts_from_what_is_given(rng):
-    weights, inputs = random_weights(rng), jax.random.normal(rng, (B, T, INPUTS))
+    params, inputs = random_params(rng), jax.random.normal(rng, (B, T, INPUTS))
     initial = jax.random.normal(rng, (B, T, C))
     starts = jnp.array([[1, 0, 0, 1, 0], [1, 0, 0, 0, 0]], bool)
-    found = run_lstm(weights, inputs, starts, initial)
-    params = {"kernel": np.asarray(weights.kernel), "bias": np.asarray(weights.bias)}
+    found = run_lstm(params, inputs, starts, initial)
+    arrays = {"kernel": np.asarray(params.kernel), "bias": np.asarray(params.bias)}
     for row in range(B):
         for t in range(T):
             if starts[row, t]:
                 hidden, cell = np.asarray(initial[row, t]), np.zeros(C)
             hidden, cell = numpy_recurrent.lstm_step(
-                np.asarray(inputs[row, t]), hidden, cell, params
+                np.asarray(inputs[row, t]), hidden, cell, arrays
             )
             np.testing.assert_allclose(found[row, t], hidden, rtol=1e-4, atol=1e-6)
 
 
 def test_only_forget_gates_start_open(rng):
-    params = LSTM(INPUTS, C).init(rng, method=lambda lstm: lstm.weights)["params"]
+    params = LSTM(INPUTS, C).init(rng, method=lambda lstm: lstm.params)["params"]
     np.testing.assert_array_equal(params["bias"], [[0.0] * C, [1.0] * C, [0.0] * C, [0.0] * C])
     assert params["kernel"].shape == (INPUTS + C, 4, C)
     limit = np.sqrt(6 / (INPUTS + C + C))  # Glorot and Bengio, of one gate's matrix
@@ -89,8 +87,8 @@ def test_only_forget_gates_start_open(rng):
 
 def test_products_of_the_inputs_stand_outside_of_the_loop(rng):
     """What is left in it is one product a position, of the layer's own output."""
-    weights, inputs = random_weights(rng), jnp.zeros((B, T, INPUTS))
-    program = jax.make_jaxpr(run_lstm)(weights, inputs, jnp.zeros((B, T), bool))
+    params, inputs = random_params(rng), jnp.zeros((B, T, INPUTS))
+    program = jax.make_jaxpr(run_lstm)(params, inputs, jnp.zeros((B, T), bool))
     scan = next(e for e in program.eqns if e.primitive.name == "scan")
     inside = [e for e in scan.params["jaxpr"].eqns if e.primitive.name == "dot_general"]
     assert [e.invars[1].aval.shape for e in inside] == [(C, 4 * C)]
