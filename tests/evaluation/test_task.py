@@ -72,7 +72,7 @@ def test_stream_is_read_and_shown_as_the_task_has_it():
         def num_tokens(self, line):
             return len(line)
 
-        def translate(self, params, lines):
+        def translate(self, params, lines, *, first):
             asked.extend(lines)
             return [[Translation("(S XX", -1.0), Translation("XX", -2.0)] for _ in lines]
 
