@@ -36,8 +36,9 @@ WRITTEN = [[11, 12, 13], [14, 15, 16], [17, 18, 19]]
 VARIANTS = {
     **{name: dict(positions=name, max_positions=4, num_layers=1) for name in CHOICES["positions"]},
     "window": dict(attention_window=3, positions="rotary"),
-    "variants": dict(norm="rms", norm_placement="pre", activation="swiglu", tied_embeddings="none"),
-    "loop": dict(scan_layers=True, remat=True),  # of the pass that the steps are held against
+    "variants": dict(
+        num_layers=1, norm="rms", norm_placement="pre", activation="swiglu", tied_embeddings="none"
+    ),
 }
 
 
@@ -112,7 +113,7 @@ def test_prompts_of_any_length_continue_as_if_all_were_given_at_once(change):
 
 
 def test_hypotheses_follow_their_parents_behind_a_prompt_that_they_share():
-    config = of(positions="relative", attention_window=5)
+    config = of(positions="relative", attention_window=5, num_layers=1)
     fed = jnp.array(
         [[[BOS_ID, 11, 12, 13], [BOS_ID, 14, 15, 16]], [[BOS_ID, 17, 18, 19], [BOS_ID, 20, 21, 5]]]
     )
