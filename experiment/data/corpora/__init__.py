@@ -86,7 +86,8 @@ def _check_splits(needed: tuple[str, ...], there: tuple[str, ...], where: str) -
 
 def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
     languages = (config.source_language, config.target_language)
-    if not set(config.languages) <= set(number_words.LANGUAGES):
+    known = set(config.languages) <= set(number_words.LANGUAGES)
+    if not known or len(set(languages)) < len(languages):
         raise ValueError(
             "The numbers corpus must go from 'en' to 'de' or back, or from 'nothing' to either; "
             f"data.source_language={languages[0]!r} and data.target_language={languages[1]!r}."
