@@ -8,7 +8,8 @@
 sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of tokens with
 compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
 ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees
-and tags of a run on a treebank have other scores: docs/parsing.md.
+and tags of a run on a treebank have other scores (docs/parsing.md), and so has a
+language model, for which --reference=FILE alone is a text.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import jax
 
 from experiment import command, training
 from experiment.analysis import runs
-from experiment.data import check_scored, open_corpus, read_lines, read_pairs
+from experiment.data import check_scored, read_lines, read_pairs
 from experiment.evaluation import compare
 
 
@@ -30,32 +31,24 @@ def main(argv: list[str]) -> None:
     progress = training.Progress()
     with command.user_errors():
         command.check_positive(flags, "average", "step", "beam_size")
-        if bool(flags.source) != bool(flags.reference):
-            raise ValueError("--source and --reference go together: give both, or --split.")
-        if flags.split and flags.source:
+        if flags.split and (flags.source or flags.reference):
             raise ValueError("--split and --source are two ways to say what to score. Give one.")
         if flags.output and not flags.output.absolute().parent.is_dir():
             raise ValueError(f"--output={flags.output} must lie in a folder that is there.")
         with progress.waiting("the checkpoints to be read"):
             run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
-        if flags.baseline and run.task.name != "translation":
-            raise ValueError(f"--baseline compares BLEU, and {run.workdir.path} has none.")
+        check_flags(flags, run)
         decode = command.changed_decode(run.config.decode, flags)
-        if flags.source:
+        if flags.reference:
             pairs = read_pairs(flags.source, flags.reference)
-            of_what = {"source": str(flags.source), "reference": str(flags.reference)}
+            named = {"source": flags.source, "reference": flags.reference}
+            of_what = {name: str(path) for name, path in named.items() if path}
         else:
             split = flags.split or run.config.evaluation.test_split
-            corpus = open_corpus(run.config.data, flags.cache_dir.expanduser(), progress.say)
-            if corpus.identity != run.fingerprint["corpus"]:
-                raise ValueError(
-                    f"The corpus is not the one that {run.workdir.path} was trained on. Restore "
-                    "it, or name files with --source and --reference."
-                )
-            pairs, of_what = corpus.pairs(split)[:], {"split": split}
-        files = str(flags.source), str(flags.reference)
-        names = files if flags.source else 2 * (f"The {split} split",)
-        check_scored(pairs, run.vocabulary, names)
+            pairs = run.pairs(split, flags.cache_dir.expanduser(), progress.say)
+            of_what = {"split": split}
+        names = tuple(of_what.values()) if flags.reference else (f"The {split} split",)
+        check_scored(pairs, run.vocabulary, (names[0], names[-1]))
         run.task.check_references(pairs)
         baseline = list(read_lines(flags.baseline)) if flags.baseline else None
         if baseline is not None and len(baseline) != len(pairs):
@@ -68,13 +61,16 @@ def main(argv: list[str]) -> None:
     scores, translations = run.evaluator(decode).score(
         jax.device_put(run.params),
         pairs,
-        progress=lambda done, total: progress.update(f"translated {done:,} of {total:,} lines"),
+        progress=lambda done, total: progress.update(f"scored {done:,} of {total:,} lines"),
     )
     if flags.output:
         with command.user_errors():
             training.write_lines(flags.output, translations)
     about: dict[str, Any] = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
-    about |= {"beam_size": decode.beam_size, "length_penalty": decode.length_penalty}
+    if not run.task.continues:
+        about |= {"beam_size": decode.beam_size, "length_penalty": decode.length_penalty}
+    if decode.temperature and not run.task.continues:
+        about |= {name: getattr(decode, name) for name in ("temperature", "top_k", "top_p", "seed")}
     if baseline is not None:
         progress.wait_for("comparing with the baseline")
         references = [reference for _, reference in pairs]
@@ -82,6 +78,26 @@ def main(argv: list[str]) -> None:
         about["against"] = {"baseline": str(flags.baseline), **found}
     progress.clear()
     print(json.dumps({**scores, **about}, indent=2))
+
+
+def check_flags(flags: argparse.Namespace, run: runs.Run) -> None:
+    """Refuses flags that say nothing of this run, or not enough.
+
+    Raises:
+      ValueError: naming the first.
+    """
+    where = run.workdir.path
+    if run.task.continues:
+        for name in ("source", "output", "baseline", *command.DECODE_FLAGS):
+            if getattr(flags, name) is not None:
+                raise ValueError(
+                    f"--{name} is of what a model says of a source, and {where} is a language "
+                    "model, scored by how well it expects a text. Give --split or --reference."
+                )
+    elif bool(flags.source) != bool(flags.reference):
+        raise ValueError("--source and --reference go together: give both, or --split.")
+    if flags.baseline and run.task.name != "translation":
+        raise ValueError(f"--baseline compares BLEU, and {where} has none.")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

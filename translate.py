@@ -3,12 +3,17 @@
     echo "four hundred and twenty-seven" | python translate.py --workdir=runs/numbers
     python translate.py --workdir=runs/multi30k --beam_size=8 --n_best=3 --scores < captions.en
     python translate.py --workdir=runs/numbers        at a terminal: type a sentence, see it, again
+    echo "Two men" | python translate.py --workdir=runs/language_model --n_best=3    goes on with it
 
 As many lines come out as went in, in their order, empty ones empty. One that cannot be translated,
 not UTF-8 or far too long, comes out empty: a warning names it, the others are translated, and the
 exit code is 2. With --n_best=N every line gives N lines; with --scores each starts with its score,
 the log probability divided by the length penalty, and a tab. Of a run on a treebank what comes out
-are trees over the words of the line, in brackets, or their tags.
+are trees over the words of the line, in brackets, or their tags. A language model goes on with what
+a line begins, an empty one with nothing (docs/language_model.md).
+
+With --temperature=1 they are samples, of which --top_k and --top_p leave out the less likely; the
+same --seed draws the same for the same lines.
 """
 
 import argparse
@@ -38,7 +43,7 @@ def main(argv: list[str]) -> None:
     with command.user_errors():
         command.check_positive(flags, "average", "step", "beam_size", "n_best")
         if sys.stdin is None:
-            raise ValueError("Standard input is closed; the lines to translate come from there.")
+            raise ValueError("Standard input is closed; the lines to read come from there.")
         with progress.waiting("the checkpoints to be read"):
             run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         decode = command.changed_decode(run.config.decode, flags)
@@ -50,10 +55,12 @@ def main(argv: list[str]) -> None:
         translate_stream, run.translator(decode), jax.device_put(run.params), task=run.task
     )
     if sys.stdin.isatty():
-        converse(translated, flags)
+        converse(
+            translated, flags, "the beginning of a text" if run.task.continues else "a sentence"
+        )
         return
     lines, done = lines_of(sys.stdin.buffer, INPUT), 0
-    progress.wait_for("compiling the search")
+    progress.wait_for("compiling")
     with command.user_errors():
         for chunk in translated(lines, INPUT, progress.say):
             for hypotheses in chunk:
@@ -97,10 +104,10 @@ def show(hypotheses: list[Translation], flags: argparse.Namespace) -> None:
         print(f"{score}{found.text if found else ''}")
 
 
-def converse(translated: Callable[..., Any], flags: argparse.Namespace) -> None:
+def converse(translated: Callable[..., Any], flags: argparse.Namespace, what: str) -> None:
     """Translates what is typed until the input ends."""
     say = functools.partial(print, file=sys.stderr)
-    say("Type a sentence; Ctrl-D ends.")
+    say(f"Type {what}; Ctrl-D ends.")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     typed = iter(functools.partial(input, "> "), None)

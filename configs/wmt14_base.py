@@ -35,7 +35,7 @@ def get_config() -> ConfigDict:
             "remat": False,  # compute a layer's activations again rather than keep them
             "scan_layers": False,  # one program for all layers: compiles faster
             # What the Transformer is compared with, and settings that only these have.
-            "system": "transformer",  # recurrent, convolutional
+            "system": "transformer",  # decoder_only, recurrent, convolutional
             "attention": "multiplicative",  # additive; recurrent
             "input_feeding": True,  # recurrent
             "kernel_width": 3,  # tokens; convolutional
@@ -81,6 +81,10 @@ def get_config() -> ConfigDict:
             "length_penalty": 0.6,
             "max_extra_tokens": 50,  # an output is at most as long as its input plus this
             "sentences_per_batch": 64,
+            "temperature": 0.0,  # of samples, beam_size of them; 0: search
+            "top_k": 0,  # tokens that a sample's next is drawn from; 0: all
+            "top_p": 1.0,  # ... and their probability together; 1: all
+            "seed": 0,  # of samples
         }
     )
     config.evaluation = ConfigDict(

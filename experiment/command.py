@@ -28,6 +28,7 @@ from experiment.config import DecodeConfig
 from experiment.errors import Failure, MachineFailed
 
 BAD_INPUT = 2
+DECODE_FLAGS = ("beam_size", "length_penalty", "temperature", "top_k", "top_p", "seed")
 PREEMPTED = 42
 _OF_THE_MACHINE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
@@ -147,9 +148,13 @@ def add_checkpoints(arguments: argparse.ArgumentParser) -> None:
 
 
 def add_decode(arguments: argparse.ArgumentParser) -> None:
-    """Adds `--beam_size` and `--length_penalty`, which change how a run decodes."""
+    """Adds the flags that change how a run decodes."""
     arguments.add_argument("--beam_size", type=int, help="default: the run's config; 1 is greedy")
     arguments.add_argument("--length_penalty", type=float, help="default: the run's config")
+    arguments.add_argument("--temperature", type=float, help="of samples, such as 1.0; 0: search")
+    arguments.add_argument("--top_k", type=int, help="samples are of so many likeliest tokens")
+    arguments.add_argument("--top_p", type=float, help="... that are so probable together")
+    arguments.add_argument("--seed", type=int, help="of samples (default: the run's config)")
 
 
 def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeConfig:
@@ -158,9 +163,17 @@ def changed_decode(decode: DecodeConfig, flags: argparse.Namespace) -> DecodeCon
     Raises:
       ValueError: if one of them cannot be.
     """
-    given = {name: getattr(flags, name) for name in ("beam_size", "length_penalty")}
+    given = {name: getattr(flags, name) for name in DECODE_FLAGS}
     changes = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(decode, **changes)
+    if changes.get("temperature") == 0:
+        changes = {"top_k": 0, "top_p": 1.0} | changes  # the run's own are of samples
+    changed = dataclasses.replace(decode, **changes)
+    if flags.seed is not None and not changed.temperature:
+        raise ValueError("--seed is of samples, and this is a search. Give --temperature=1 too.")
+    samples = getattr(flags, "n_best", 1 if flags.temperature else None)
+    if changed.temperature and samples and flags.beam_size is None:
+        changed = dataclasses.replace(changed, beam_size=samples)
+    return changed
 
 
 def add_processes(arguments: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from model.systems import SYSTEMS, SystemConfig
 BATCHINGS = ("bucketed", "packed")
 ON_ERROR = ("refuse", "skip")
 TOKENIZERS = ("moses", "none")
+NOTHING = "nothing"  # the source language of a language model: every source is empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ModelConfig:
     scan_layers: bool = False  # one program for all layers of a stack: compiles faster
 
     # What the Transformer is compared with; values in model/baselines/config.py.
-    system: str = "transformer"  # or "recurrent", "convolutional"
+    system: str = "transformer"  # or "decoder_only", "recurrent", "convolutional"
     attention: str = "multiplicative"  # of the recurrent system
     input_feeding: bool = True  # of the recurrent system
     kernel_width: int = 3  # of the convolutional system, in tokens
@@ -94,7 +95,8 @@ class DataConfig:
     # "numbers", "parallel_text", "treebank" or a TFDS name such as "wmt14_translate/de-en"
     corpus: str
     dir: str  # the folder of a parallel_text corpus or a treebank; empty otherwise
-    # The suffix of the files, or the TFDS feature, that is read; "words" of a treebank
+    # The suffix of the files, or the TFDS feature, that is read; "words" of a treebank; "nothing"
+    # for a language model
     source_language: str
     target_language: str  # ... and of what it becomes; "tree" or "tags" of a treebank
     vocab_size: int  # subword pieces, shared by both languages (5.1)
@@ -108,6 +110,12 @@ class DataConfig:
     bpe_dropout_samples: int = 1
     # A line of training text that cannot be read: "refuse" the corpus or "skip" the pair.
     on_error: str = "refuse"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The sides of the corpus that are read."""
+        sides = (self.source_language, self.target_language)
+        return tuple(side for side in sides if side != NOTHING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,15 +142,28 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DecodeConfig:
-    """Section 6.1 of the paper."""
+    """Section 6.1 of the paper; or samples, if there is a temperature."""
 
-    beam_size: int
+    beam_size: int  # or how many samples
     length_penalty: float  # alpha of Wu et al. 2016, equation 14
     max_extra_tokens: int  # an output is at most its input plus this many tokens
     sentences_per_batch: int
+    temperature: float = 0.0  # of samples, by which logits are divided; 0: a search
+    top_k: int = 0  # tokens that a sample's next one is drawn from; 0: all
+    top_p: float = 1.0  # ... that have this probability together (Holtzman et al. 2020)
+    seed: int = 0  # of samples
 
     def __post_init__(self) -> None:
-        _check_positive("decode", self, except_for=("length_penalty", "max_extra_tokens"))
+        may_be_zero = ("length_penalty", "max_extra_tokens", "temperature", "top_k", "seed")
+        _check_positive("decode", self, except_for=may_be_zero)
+        require(self.top_p <= 1, f"decode.top_p={self.top_p} must be at most 1.")
+        for name, all_of_them in (("top_k", 0), ("top_p", 1)):
+            value = getattr(self, name)
+            require(
+                self.temperature > 0 or value == all_of_them,
+                f"decode.{name}={value} is of samples, and decode.temperature=0 searches. Set a "
+                f"temperature, such as 1.0, or leave {name} at {all_of_them}.",
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +205,7 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         require(self.seed >= 0, f"seed={self.seed} must be at least 0.")
         _check_data(self.data)
+        _check_source(self.model, self.data)
         _check_mesh(self.mesh)
         self.model.system_config(self.data.vocab_size)  # a model of these sizes must be possible
         may_be_zero = ("label_smoothing", "keep_every", "keep_best", "max_skipped_in_a_row")
@@ -286,15 +308,35 @@ def _check_data(data: DataConfig) -> None:
         "they must differ.",
     )
     require(
+        data.target_language != NOTHING,
+        f"data.target_language={NOTHING!r} must be a language: there is nothing to learn.",
+    )
+    require(
         data.corpus not in ("parallel_text", "treebank") or bool(data.dir),
         f"data.dir is empty; a {data.corpus} corpus needs the folder that holds it: "
         "--config.data.dir=FOLDER.",
     )
     sides = (data.source_language, data.target_language)
     require(
-        data.corpus != "treebank" or sides in (("words", "tree"), ("words", "tags")),
+        data.corpus != "treebank"
+        or sides in (("words", "tree"), ("words", "tags"), (NOTHING, "words")),
         f"data.source_language={sides[0]!r} and data.target_language={sides[1]!r} must be 'words' "
-        "and 'tree', or 'words' and 'tags', as data.corpus is 'treebank'.",
+        "and 'tree', 'words' and 'tags', or 'nothing' and 'words', as data.corpus is 'treebank'.",
+    )
+
+
+def _check_source(model: ModelConfig, data: DataConfig) -> None:
+    """Refuses a language model with a source, and any other system without one."""
+    is_language_model, system = model.system == "decoder_only", f"model.system={model.system!r}"
+    require(
+        not is_language_model or data.source_language == NOTHING,
+        f"data.source_language={data.source_language!r} must be {NOTHING!r} where {system}: a "
+        f"language model has no source. Use --config.data.source_language={NOTHING}.",
+    )
+    require(
+        is_language_model or data.source_language != NOTHING,
+        f"data.source_language={NOTHING!r} is for a language model, and {system} reads a source. "
+        "Use --config.model.system=decoder_only, or name the language that is read.",
     )
 
 

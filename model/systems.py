@@ -13,9 +13,18 @@ from jaxtyping import Int
 from model.baselines import Convolutional, ConvolutionalConfig, Recurrent, RecurrentConfig
 from model.baselines.flops import convolutional_flops, recurrent_flops
 from model.baselines.parameter_count import convolutional_counts, recurrent_counts
-from model.transformer import Transformer, TransformerConfig, forward_flops, parameter_counts
+from model.transformer import (
+    DecoderOnly,
+    DecoderOnlyConfig,
+    Transformer,
+    TransformerConfig,
+    decoder_only_counts,
+    decoder_only_flops,
+    forward_flops,
+    parameter_counts,
+)
 
-SystemConfig = TransformerConfig | RecurrentConfig | ConvolutionalConfig
+SystemConfig = TransformerConfig | DecoderOnlyConfig | RecurrentConfig | ConvolutionalConfig
 
 _OF_AN_UPDATE = 3  # times a forward pass: backward, each product has the gradients of both factors
 
@@ -31,6 +40,7 @@ class System(NamedTuple):
 
 SYSTEMS: Mapping[str, System] = {
     "transformer": System(TransformerConfig, Transformer, parameter_counts, forward_flops),
+    "decoder_only": System(DecoderOnlyConfig, DecoderOnly, decoder_only_counts, decoder_only_flops),
     "recurrent": System(RecurrentConfig, Recurrent, recurrent_counts, recurrent_flops),
     "convolutional": System(
         ConvolutionalConfig, Convolutional, convolutional_counts, convolutional_flops

@@ -580,6 +580,23 @@ def test_reading_that_takes_long_is_said(script, tmp_path, monkeypatch, capsys):
         (translate, ["--length_penalty=-3"], "decode.length_penalty=-3.0 must be at least 0."),
         (evaluate, ["--length_penalty=inf"], "decode.length_penalty=inf must be finite."),
         (evaluate, ["--length_penalty=-3"], "decode.length_penalty=-3.0 must be at least 0."),
+        (translate, ["--temperature=-1"], "decode.temperature=-1.0 must be at least 0."),
+        (
+            translate,
+            ["--top_k=5"],
+            "decode.top_k=5 is of samples, and decode.temperature=0 searches. Set a temperature, "
+            "such as 1.0, or leave top_k at 0.",
+        ),
+        (
+            evaluate,
+            ["--seed=3"],
+            "--seed is of samples, and this is a search. Give --temperature=1 too.",
+        ),
+        (
+            evaluate,
+            ["--reference=news.de"],
+            "--source and --reference go together: give both, or --split.",
+        ),
         (
             evaluate,
             ["--split=test", "--source=news.en", "--reference=news.de"],

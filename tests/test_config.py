@@ -128,12 +128,52 @@ def test_parsing_holds_the_numbers_of_section_6_3():
         (
             ["corpus=treebank", "dir=trees"],
             "data.source_language='en' and data.target_language='de' must be 'words' and 'tree', "
-            "or 'words' and 'tags', as data.corpus is 'treebank'.",
+            "'words' and 'tags', or 'nothing' and 'words', as data.corpus is 'treebank'.",
         ),
     ],
 )
 def test_treebank_without_its_settings_is_refused(settings, message):
     assert refusal(*(f"--config.data.{setting}" for setting in settings)) == message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["model.system=decoder_only"],
+            "data.source_language='en' must be 'nothing' where model.system='decoder_only': a "
+            "language model has no source. Use --config.data.source_language=nothing.",
+        ),
+        (
+            ["data.source_language=nothing"],
+            "data.source_language='nothing' is for a language model, and "
+            "model.system='transformer' reads a source. Use --config.model.system=decoder_only, "
+            "or name the language that is read.",
+        ),
+        (
+            ["data.target_language=nothing"],
+            "data.target_language='nothing' must be a language: there is nothing to learn.",
+        ),
+        (
+            ["decode.top_k=5"],
+            "decode.top_k=5 is of samples, and decode.temperature=0 searches. Set a temperature, "
+            "such as 1.0, or leave top_k at 0.",
+        ),
+        (
+            ["decode.temperature=1.0", "decode.top_p=1.5"],
+            "decode.top_p=1.5 must be at most 1.",
+        ),
+    ],
+)
+def test_language_model_and_samples_without_their_settings_are_refused(settings, message):
+    assert refusal(*(f"--config.{setting}" for setting in settings)) == message
+
+
+def test_a_run_from_before_there_were_samples_searches():
+    mapping = load("numbers").resolved()
+    for name in ("temperature", "top_k", "top_p", "seed"):
+        del mapping["decode"][name]
+    assert from_mapping(ExperimentConfig, mapping) == load("numbers")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "wmt14_base"])

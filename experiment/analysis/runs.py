@@ -10,7 +10,7 @@ import jax
 from flax import linen as nn
 
 from experiment.config import DecodeConfig, ExperimentConfig, from_mapping
-from experiment.data import Vocabulary
+from experiment.data import Vocabulary, open_corpus
 from experiment.evaluation import Evaluator, Task, Translator, task_of
 from experiment.training import (
     Checkpoints,
@@ -52,9 +52,27 @@ class Run:
         """Returns the logged lines, in order."""
         return read_metrics(self.workdir.metrics)
 
+    def pairs(
+        self, split: str, cache_dir: pathlib.Path, say: Callable[[str], None]
+    ) -> list[tuple[str, str]]:
+        """Returns a split of the corpus that the run was trained on.
+
+        Raises:
+          ValueError: if there is no such split, or the corpus is another one now.
+        """
+        corpus = open_corpus(self.config.data, cache_dir, say)
+        if corpus.identity != self.fingerprint["corpus"]:
+            raise ValueError(
+                f"The corpus is not the one that {self.workdir.path} was trained on. Restore "
+                "it, or name files with --source and --reference."
+            )
+        return corpus.pairs(split)[:]
+
     def translator(self, decode: DecodeConfig | None = None) -> Translator:
         """Returns a translator that searches as configured, or as `decode` says."""
-        return Translator(self.model, self.vocabulary, decode or self.config.decode)
+        decode = decode or self.config.decode
+        continues = self.task.continues
+        return Translator(self.model, self.vocabulary, decode, continues=continues)
 
     def evaluator(self, decode: DecodeConfig | None = None) -> Evaluator:
         """Returns what scores this run's model."""
@@ -108,14 +126,14 @@ def build_evaluator(
 ) -> Evaluator:
     """Returns what scores `model` on sentence pairs, decoding as configured or as `decode` says."""
     decode = decode or config.decode
-    loss_fn = loss_of(model, config.train.label_smoothing)
+    loss_fn, task = loss_of(model, config.train.label_smoothing), task_of(config)
     return Evaluator(
-        Translator(model, vocabulary, decode),
+        Translator(model, vocabulary, decode, continues=task.continues),
         functools.partial(evaluation_step, loss_fn=loss_fn),
         vocabulary,
         config.data.bucket_lengths,
         decode.sentences_per_batch,
-        task_of(config),
+        task,
     )
 
 

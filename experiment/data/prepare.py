@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from experiment.config import ExperimentConfig
+from experiment.config import NOTHING, ExperimentConfig
 from experiment.data.batching import BatchPlan, batch_plan
 from experiment.data.corpora import Corpus, open_corpus
 from experiment.data.pipeline import MAX_SENTENCE_TOKENS, fingerprint
@@ -98,7 +98,7 @@ def _plan(train: TokenIds, config: ExperimentConfig) -> BatchPlan:
 def prepare_vocabulary(
     corpus: Corpus, size: int, cache_dir: pathlib.Path, report: Callable[[str], None]
 ) -> Vocabulary:
-    """Returns the vocabulary of a corpus' training split, both languages together (5.1).
+    """Returns the vocabulary of a corpus' training split, all languages together (5.1).
 
     The corpus' symbols are pieces of it.
     """
@@ -121,6 +121,7 @@ def _sentences(corpus: Corpus, report: Callable[[str], None]) -> Iterator[str]:
     for start in range(0, len(pairs), _SENTENCES_AT_ONCE):
         chunk = pairs[start : start + _SENTENCES_AT_ONCE]
         for source, target in chunk:
-            yield source
+            if corpus.source_language != NOTHING:
+                yield source
             yield target
         progress.advance(len(chunk))

@@ -4,7 +4,7 @@ from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores, tree_scores
 from experiment.evaluation.evaluator import Evaluator
 from experiment.evaluation.parsing import delinearised, is_repaired, right_branching
-from experiment.evaluation.perplexity import perplexity
+from experiment.evaluation.perplexity import of_texts, perplexity
 from experiment.evaluation.significance import SAMPLES, Estimate, compare, paired_bootstrap
 from experiment.evaluation.stream import translate_stream
 from experiment.evaluation.task import Task, task_of
@@ -20,6 +20,7 @@ __all__ = [
     "compare",
     "delinearised",
     "is_repaired",
+    "of_texts",
     "paired_bootstrap",
     "parsing_scores",
     "perplexity",

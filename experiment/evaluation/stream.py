@@ -31,7 +31,8 @@ def translate_stream(
     texts = _texts(translator, lines, name, warn, task)
     failed = number = 0
     while chunk := list(itertools.islice(texts, at_once)):
-        translated = translator.translate(params, [text or "" for text in chunk])
+        texts_of_chunk = [text or "" for text in chunk]
+        translated = translator.translate(params, texts_of_chunk, first=number)
         failed += chunk.count(None)
         number += len(chunk)
         yield [

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from experiment.config import ExperimentConfig
+from experiment.config import NOTHING, ExperimentConfig
 from experiment.data import bracketed
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores
@@ -17,11 +17,14 @@ _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "{": "-LCB-", "}": "-RCB-"}
 class Task(NamedTuple):
     """What is asked of a model."""
 
-    name: str  # "translation", "parsing" or "tagging"
+    name: str  # "translation", "parsing", "tagging" or "language_modelling"
     # Of all sources, outputs and references; figures by name.
     scores: Callable[[Sequence[str], Sequence[str], Sequence[str]], dict[str, object]]
     read: Callable[[str], str]  # a line of a person -> a sentence like those trained on
     shown: Callable[[str, str], str]  # sentence, what the model says of it -> a line for a person
+    # What a person writes is gone on with. So nothing is decoded to be scored: a score is how well
+    # the model expects the references.
+    continues: bool = False
 
     def check_references(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Refuses, before a model is asked, references that cannot be scored against.
@@ -29,7 +32,7 @@ class Task(NamedTuple):
         Raises:
           ValueError: naming the first.
         """
-        if self.name != "translation":  # any text is a translation
+        if self.name in ("parsing", "tagging"):  # any text is a translation, or goes on
             sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
             self.scores(sources, references, references)
 
@@ -44,6 +47,13 @@ def _as_it_is(source: str, output: str) -> str:
     return output
 
 
+def _nothing_decoded(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> dict[str, object]:
+    return {}
+
+
+LANGUAGE_MODELLING = Task("language_modelling", _nothing_decoded, str, _as_it_is, continues=True)
 # A run's own knows its tokenizer and the language of its targets.
 TRANSLATION = Task(
     "translation",
@@ -54,8 +64,10 @@ TRANSLATION = Task(
 
 
 def task_of(config: ExperimentConfig) -> Task:
-    """Returns the task of a run: its corpus decides, and which side of it is the target."""
+    """Returns the task of a run: its corpus decides, and which sides of it there are."""
     side = config.data.target_language
+    if config.data.source_language == NOTHING:
+        return LANGUAGE_MODELLING
     if config.data.corpus != "treebank":
         scores = functools.partial(
             _translation_scores, tokenizer=config.evaluation.tokenizer, language=side

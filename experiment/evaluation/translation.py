@@ -1,4 +1,4 @@
-"""Text in, text out: lines are grouped by length, searched in batches, and put back in order."""
+"""Text in, text out: lines are grouped by length, decoded in batches, and put back in order."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from experiment.config import DecodeConfig
 from experiment.data import BOS_ID, EOS_ID, MAX_SENTENCE_TOKENS, PAD_ID, Vocabulary
-from model.decoding import Hypotheses, beam_search, greedy_search, length_penalty
+from model.decoding import Hypotheses, beam_search, greedy_search, length_penalty, sample
 from model.transformer import one_sentence_a_row
 
 # Source lengths are rounded up to these steps, so that few shapes are compiled.
@@ -28,20 +28,41 @@ class Translation(NamedTuple):
 
 
 class Search(Protocol):
-    """A compiled search."""
+    """A compiled search, or a sampler."""
 
     def __call__(
-        self, params: Any, source: np.ndarray, limits: np.ndarray, *, max_length: int
+        self,
+        params: Any,
+        source: np.ndarray,
+        limits: np.ndarray,
+        numbers: np.ndarray,
+        *,
+        max_length: int,
     ) -> Hypotheses:
-        """Returns the hypotheses of `source`, of at most `limits` tokens."""
+        """Returns the hypotheses of `source`, of at most `limits` tokens.
+
+        `numbers` tell the rows apart, of which samples are drawn.
+        """
 
 
 class Translator:
     """A model, a vocabulary and a way to search; parameters are given at each call."""
 
-    def __init__(self, model: nn.Module, vocabulary: Vocabulary, config: DecodeConfig) -> None:
-        """Compiles nothing yet: each shape is compiled when it is first met."""
+    def __init__(
+        self,
+        model: nn.Module,
+        vocabulary: Vocabulary,
+        config: DecodeConfig,
+        *,
+        continues: bool = False,
+    ) -> None:
+        """Compiles nothing yet: each shape is compiled when it is first met.
+
+        With `continues` a line is the beginning of a text, and so is that of each of its
+        hypotheses.
+        """
         self._vocabulary = vocabulary
+        self._continues = continues
         self._config = config
         self._search: Search = jax.jit(
             functools.partial(search, model=model, config=config), static_argnames="max_length"
@@ -52,12 +73,14 @@ class Translator:
         params: Any,
         lines: Sequence[str],
         *,
+        first: int = 0,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> list[list[Translation]]:
         """Returns each line's hypotheses, best first, `beam_size` at most.
 
-        A line with nothing to read in it becomes one empty translation. `progress` is told how
-        many lines are done.
+        A line with nothing to read in it becomes one empty translation, or any text where lines are
+        continued. Samples depend on a line, the configured seed and the line's number, which is
+        `first` for the first. `progress` is told how many lines are done.
 
         Raises:
           ValueError: if a line has more than MAX_SENTENCE_TOKENS tokens.
@@ -65,15 +88,24 @@ class Translator:
         encoded = self._vocabulary.encode_all(lines)
         _check_lengths(encoded)
         results = [[Translation("", 0.0)] for _ in lines]
-        wanted = [i for i, ids in enumerate(encoded) if ids != [EOS_ID]]
+        wanted = [i for i, ids in enumerate(encoded) if self._continues or ids != [EOS_ID]]
         done = len(lines) - len(wanted)
         for indices, source in self._batches(encoded, wanted):
-            limits = (source != PAD_ID).sum(1) + self._config.max_extra_tokens
+            # What a text begins with is part of it: all that may follow is the rest.
+            lengths = (
+                (source != PAD_ID).sum(1) if not self._continues else np.ones(len(source), int)
+            )
+            limits = lengths + self._config.max_extra_tokens
             limits[len(indices) :] = 0
-            max_length = source.shape[1] + self._config.max_extra_tokens
-            found = jax.device_get(self._search(params, source, limits, max_length=max_length))
+            max_length = int(1 if self._continues else source.shape[1])
+            max_length += self._config.max_extra_tokens
+            numbers = np.zeros(len(source), np.int32)
+            numbers[: len(indices)] = first + np.asarray(indices)
+            found = self._search(params, source, limits, numbers, max_length=max_length)
+            found = jax.device_get(found)
             for row, index in enumerate(indices):
-                results[index] = self._read(found, row)
+                begin = encoded[index][:-1] if self._continues else []
+                results[index] = self._read(found, row, begin)
             done += len(indices)
             progress(done, len(lines))
         return results
@@ -109,10 +141,10 @@ class Translator:
         full = self._config.sentences_per_batch
         return max(1, min(full, full * FULL_BATCH_LENGTH // length))
 
-    def _read(self, found: Hypotheses, row: int) -> list[Translation]:
+    def _read(self, found: Hypotheses, row: int, begin: list[int]) -> list[Translation]:
         return [
             Translation(
-                _in_one_line(self._vocabulary.decode(found.tokens[row, rank].tolist())),
+                _in_one_line(self._vocabulary.decode(begin + found.tokens[row, rank].tolist())),
                 float(score),
             )
             for rank, score in enumerate(found.scores[row])
@@ -143,6 +175,7 @@ def search(
     params: Any,
     source: jax.Array,
     limits: jax.Array,
+    numbers: jax.Array,
     *,
     max_length: int,
     model: nn.Module,
@@ -150,7 +183,8 @@ def search(
 ) -> Hypotheses:
     """Returns the hypotheses of a batch of sources, one a row, by beam search or, for 1, greedily.
 
-    A pure function, for any model that has `init_cache` and `decode_step`.
+    With a temperature they are samples, of the seed and the row's number. A pure function, for any
+    model that has `init_cache` and `decode_step`.
     """
     variables = {"params": params}
     cache = model.apply(
@@ -162,6 +196,21 @@ def search(
     )
     step_fn = functools.partial(model.apply, variables, method="decode_step")
     ids = {"bos_id": BOS_ID, "eos_id": EOS_ID, "pad_id": PAD_ID}
+    if config.temperature:
+        rng = jax.random.key(config.seed)
+        return sample(
+            step_fn,
+            cache,
+            limits,
+            jax.vmap(lambda number: jax.random.fold_in(rng, number))(numbers),
+            max_length=max_length,
+            num_samples=config.beam_size,
+            temperature=config.temperature,
+            top_k=config.top_k,
+            top_p=config.top_p,
+            length_penalty=config.length_penalty,
+            **ids,
+        )
     if config.beam_size == 1:
         found = greedy_search(step_fn, cache, limits, max_length=max_length, **ids)
         return found._replace(

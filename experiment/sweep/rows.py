@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.config import ExperimentConfig
+from experiment.config import ExperimentConfig, from_mapping
 from experiment.config_files import load_config, published, rows_of
 from experiment.evaluation import task_of
 from experiment.training import PlannedRun, Workdir, flatten, runs_of
@@ -89,8 +89,8 @@ def load_rows(
     rows = []
     if (task := task_of(configs[names[0]])).name != "translation":
         raise ValueError(
-            f"--config={path} does {task.name}, and a sweep compares translations by BLEU. Train "
-            "its rows with train.py, one by one."
+            f"--config={path} does {task.name.replace('_', ' ')}, and a sweep compares "
+            "translations by BLEU. Train its rows with train.py, one by one."
         )
     for name, config in configs.items():
         settings = flatten(config.resolved())
@@ -131,7 +131,9 @@ def _check_comparable(row: Row, base: dict[str, Any], first: str) -> None:
 def _check_results(run: PlannedRun) -> None:
     if not run.results():
         return
-    wanted, found = flatten(run.config.resolved()), flatten(run.workdir.read_config())
+    # A run from before there was a setting has its default.
+    there: ExperimentConfig = from_mapping(ExperimentConfig, run.workdir.read_config())
+    wanted, found = flatten(run.config.resolved()), flatten(there.resolved())
     for key in sorted(wanted):
         if key.startswith((*_OF_RESULTS, "train.num_steps")) and wanted[key] != found.get(key):
             raise ValueError(

@@ -24,7 +24,10 @@ class Evaluator(Protocol):
         translated: int | None = None,
         progress: Callable[[int, int], None],
     ) -> tuple[dict[str, Any], list[str]]:
-        """Returns the scores, and the translations of the first `translated` pairs (of all)."""
+        """Returns the scores, and the translations of the first `translated` pairs (of all).
+
+        There are no translations where nothing is translated.
+        """
 
 
 def finish(
@@ -43,7 +46,7 @@ def finish(
 
     def show(done: int, total: int) -> None:
         stop.leave_if_asked("stopped while scoring; the training is saved")
-        member.progress.update(f"translated {done:,} of {total:,}")
+        member.progress.update(f"scored {done:,} of {total:,}")
 
     run, split = member.run, config.evaluation.test_split
     with member.progress.waiting("the checkpoints to be read"):
@@ -77,9 +80,10 @@ def finish(
         "commit": run.record["commit"],
     }
     # The results come last: where they are, the run is finished.
-    write_lines(run.workdir.translations, translations)
+    if translations:  # a language model has none
+        write_lines(run.workdir.translations, translations)
     write_json(run.workdir.results, results)
-    for (source, reference), translation in list(zip(pairs, translations, strict=True))[:SAMPLES]:
+    for (source, reference), translation in list(zip(pairs, translations, strict=False))[:SAMPLES]:
         member.progress.say(f"\n  {source}\n  -> {translation}")
         if translation != reference:
             member.progress.say(f"     (reference: {reference})")

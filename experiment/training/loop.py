@@ -120,7 +120,7 @@ class Loop:
         def progress(done: int, total: int) -> None:
             if self.stop.asked:
                 raise _StoppedWhileEvaluating
-            self.progress.update(f"step {self.step:,}: translated {done:,} of {total:,}")
+            self.progress.update(f"step {self.step:,}: scored {done:,} of {total:,}")
 
         with contextlib.suppress(_StoppedWhileEvaluating):
             if self._is_due(self.config.evaluate_every) and not self.stop.asked:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from model.baselines.config import Config
-from model.transformer.embedding import TIED_EMBEDDINGS, Embedding
+from model.transformer.embedding import TIED_EMBEDDINGS, Embedding, named_tables
 
 
 class Tables(NamedTuple):
@@ -17,7 +17,4 @@ class Tables(NamedTuple):
 def tables_of(config: Config) -> Tables:
     """Returns the tables, named as the Transformer's; to be called in a module's `setup`."""
     uses = TIED_EMBEDDINGS[config.tied_embeddings]
-    tables = {
-        name: Embedding(config.vocab_size, config.d_model, name=name) for name in sorted(set(uses))
-    }
-    return Tables(*(tables[name] for name in uses))
+    return Tables(*named_tables(uses, config.vocab_size, config.d_model))

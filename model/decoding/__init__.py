@@ -1,4 +1,4 @@
-"""Searches for the most probable translation (section 6.1), given a function that scores tokens.
+"""Searches for the most probable output (section 6.1), and samples, given what scores tokens.
 
 They know nothing of models: `StepFn` in `hypotheses.py` is all they ask for.
 """
@@ -6,6 +6,7 @@ They know nothing of models: `StepFn` in `hypotheses.py` is all they ask for.
 from model.decoding.beam import beam_search, length_penalty
 from model.decoding.greedy import greedy_search
 from model.decoding.hypotheses import IMPOSSIBLE, Hypotheses, StepFn
+from model.decoding.sampling import kept, sample
 
 __all__ = [
     "IMPOSSIBLE",
@@ -13,5 +14,7 @@ __all__ = [
     "StepFn",
     "beam_search",
     "greedy_search",
+    "kept",
     "length_penalty",
+    "sample",
 ]

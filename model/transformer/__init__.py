@@ -2,23 +2,29 @@
 
 from model.transformer.attention import Memory, MultiHeadAttention, dot_product_attention
 from model.transformer.cache import DecoderCache
-from model.transformer.config import TransformerConfig
+from model.transformer.config import DecoderOnlyConfig, TransformerConfig
 from model.transformer.decoder import Decoder
+from model.transformer.decoder_only import DecoderOnly, PromptCache
 from model.transformer.embedding import Embedding, embed
 from model.transformer.encoder import Encoder
 from model.transformer.feed_forward import FeedForward
-from model.transformer.flops import forward_flops, training_flops
+from model.transformer.flops import decoder_only_flops, forward_flops, training_flops
 from model.transformer.masks import (
     Window,
     causal_mask,
     centred_window,
     history_mask,
+    own_mask,
     segment_mask,
     trailing_window,
     window_mask,
 )
 from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
-from model.transformer.parameter_count import parameter_count, parameter_counts
+from model.transformer.parameter_count import (
+    decoder_only_counts,
+    parameter_count,
+    parameter_counts,
+)
 from model.transformer.position_bias import (
     alibi_bias,
     alibi_slopes,
@@ -30,7 +36,7 @@ from model.transformer.relative_positions import Placement, RelativePositions
 from model.transformer.residual import Residual
 from model.transformer.restricted_attention import restricted_attention
 from model.transformer.rotary import Rotation, rotate, rotation
-from model.transformer.tokens import PAD_ID, Tokens, one_sentence_a_row
+from model.transformer.tokens import BOS_ID, PAD_ID, Tokens, one_sentence_a_row
 from model.transformer.transformer import Transformer
 
 __all__ = [
@@ -40,12 +46,17 @@ __all__ = [
     "Encoder",
     "Decoder",
     "DecoderCache",
+    # Half of it: a language model.
+    "DecoderOnly",
+    "DecoderOnlyConfig",
+    "PromptCache",
     # Section 3.2: attention.
     "MultiHeadAttention",
     "Memory",
     "dot_product_attention",
     "causal_mask",
     "history_mask",
+    "own_mask",
     "segment_mask",
     # Section 4: self-attention within a window.
     "Window",
@@ -64,9 +75,11 @@ __all__ = [
     "rms_norm",
     "sinusoidal_positions",
     # Table 3's last column.
+    "decoder_only_counts",
     "parameter_count",
     "parameter_counts",
     # What it takes to use them.
+    "decoder_only_flops",
     "forward_flops",
     "training_flops",
     # What may stand in for the sinusoids.
@@ -82,6 +95,7 @@ __all__ = [
     "rotate",
     "rotation",
     # Rows of tokens.
+    "BOS_ID",
     "PAD_ID",
     "Tokens",
     "one_sentence_a_row",

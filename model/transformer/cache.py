@@ -29,24 +29,29 @@ class DecoderCache(NamedTuple):
     layers: tuple[LayerCache, ...]
 
 
-def key_positions(cache: DecoderCache) -> Int[Array, "1 S"]:
+def key_positions(ancestors: Int[Array, "B M L"]) -> Int[Array, "1 S"]:
     """Returns where each key stands that `write` puts, or will put, into a layer's own memory."""
-    _, beam, length = cache.ancestors.shape
+    _, beam, length = ancestors.shape
     return (jnp.arange(length * beam) // beam)[None]
 
 
-def advance(cache: DecoderCache, parents: Int[Array, "B M"]) -> DecoderCache:
-    """Returns the cache in which hypothesis m continues `parents[:, m]` and writes to its slot."""
-    ancestors = jnp.take_along_axis(cache.ancestors, parents[:, :, None], axis=1)
+def advance(
+    ancestors: Int[Array, "B M L"], parents: Int[Array, "B M"], step: Int[Array, ""]
+) -> Int[Array, "B M L"]:
+    """Returns the ancestors where hypothesis m continues `parents[:, m]` and writes to its slot."""
+    ancestors = jnp.take_along_axis(ancestors, parents[:, :, None], axis=1)
     itself = jnp.broadcast_to(jnp.arange(parents.shape[1], dtype=jnp.int32), parents.shape)
-    ancestors = jax.lax.dynamic_update_index_in_dim(ancestors, itself, cache.step, axis=2)
-    return cache._replace(ancestors=ancestors)
+    return jax.lax.dynamic_update_index_in_dim(ancestors, itself, step, axis=2)
 
 
-def write(memory: Memory, new: Memory, step: Int[Array, ""]) -> Memory:
-    """Returns the memory with one position's keys and values, M hypotheses each, written in."""
+def write(memory: Memory, new: Memory, step: Int[Array, ""], *, behind: int = 0) -> Memory:
+    """Returns the memory with one position's keys and values, M hypotheses each, written in.
+
+    The first `behind` keys of the memory are none of the hypotheses' own.
+    """
 
     def put(old: Float[Array, "B S H K"], row: Float[Array, "B M H K"]) -> Float[Array, "B S H K"]:
-        return jax.lax.dynamic_update_slice_in_dim(old, row, step * row.shape[1], axis=1)
+        place = behind + step * row.shape[1]
+        return jax.lax.dynamic_update_slice_in_dim(old, row, place, axis=1)
 
     return Memory(put(memory.key, new.key), put(memory.value, new.value))

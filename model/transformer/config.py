@@ -98,6 +98,15 @@ class TransformerConfig:
         return self.d_v or self.d_model // self.num_heads
 
 
+@dataclasses.dataclass(frozen=True)
+class DecoderOnlyConfig(TransformerConfig):
+    """Sizes, rates and variants of a language model: those of a Transformer that has one stack.
+
+    There is no source, so of `tied_embeddings` "all" and "target" differ in the table's name alone,
+    and `attention_window` is of the last positions everywhere.
+    """
+
+
 def _indivisible(d_model: int, num_heads: int) -> str:
     small = [n for n in range(1, math.isqrt(d_model) + 1) if d_model % n == 0]
     divisors = [*small, *(d_model // n for n in small)]

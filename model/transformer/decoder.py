@@ -117,7 +117,7 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Array, "B M D"], DecoderCache]:
         """Returns the outputs of M hypotheses' next position, and the cache with it written."""
         own_mask = history_mask(cache.ancestors, cache.step)
-        positions = cache.step[None, None], key_positions(cache)
+        positions = cache.step[None, None], key_positions(cache.ancestors)
         if self.config.attention_window:
             own_mask &= window_mask(*positions, trailing_window(self.config.attention_window))
         placement = self.relative_positions(*positions)

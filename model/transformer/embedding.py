@@ -1,6 +1,6 @@
 """Tokens to vectors and back, with one matrix for both languages and the output (section 3.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -33,6 +33,12 @@ class Embedding(nn.Module):
     def logits(self, outputs: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
         """Returns each position's score of every piece of the vocabulary, float32 in any case."""
         return flat_product(outputs, self.table.T, dtype=jnp.float32)
+
+
+def named_tables(uses: Sequence[str], vocab_size: int, d_model: int) -> list[Embedding]:
+    """Returns the table of each use, by its name; to be called in a module's `setup`."""
+    tables = {name: Embedding(vocab_size, d_model, name=name) for name in sorted(set(uses))}
+    return [tables[name] for name in uses]
 
 
 class Uses(NamedTuple):

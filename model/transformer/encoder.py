@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from model.transformer.attention import MultiHeadAttention
+from model.transformer.attention import Memory, MultiHeadAttention
 from model.transformer.config import TransformerConfig
 from model.transformer.feed_forward import FeedForward
 from model.transformer.norms import NORMS, LayerNorm, RMSNorm
@@ -60,8 +60,28 @@ class EncoderLayer(nn.Module):
         deterministic: bool,
     ) -> Float[Array, "B S D"]:
         """Returns the layer's outputs; `mask` says which positions see which."""
+        own = self.project_own(inputs, placement)
+        return self.outputs(inputs, own, mask, placement, deterministic=deterministic)
+
+    def project_own(self, inputs: Float[Array, "B S D"], placement: Placement) -> Memory:
+        """Returns the keys and values of the layer's own inputs, normed where its queries are."""
+        normed = self.self_attention_residual.sublayer_inputs(inputs)
+        return self.self_attention.project(normed, placement)
+
+    def outputs(
+        self,
+        inputs: Float[Array, "B T D"],
+        own: Memory,
+        mask: Bool[Array, "B 1 #T S"],
+        placement: Placement,
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "B T D"]:
+        """Returns the layer's outputs, given keys and values of all that may be attended to."""
         queries = self.self_attention_residual.sublayer_inputs(inputs)
-        found = self.self_attention(queries, queries, mask, placement, deterministic=deterministic)
+        found = self.self_attention.attend(
+            queries, own, mask, placement, deterministic=deterministic
+        )
         hidden = self.self_attention_residual(inputs, found, deterministic=deterministic)
         features = self.feed_forward_residual.sublayer_inputs(hidden)
         transformed = self.feed_forward(features, deterministic=deterministic)
@@ -72,9 +92,12 @@ class Encoder(nn.Module):
     """Maps an embedded source to one vector a position, each made from the whole sentence."""
 
     config: TransformerConfig
+    bidirectional: bool = True  # whether its masks let positions see what stands behind them
 
     def setup(self) -> None:
-        self.relative_positions = relative_positions_of(self.config, bidirectional=True)
+        self.relative_positions = relative_positions_of(
+            self.config, bidirectional=self.bidirectional
+        )
         self.layers = [
             EncoderLayer(self.config, name=f"layer_{i}") for i in range(self.config.num_layers)
         ]

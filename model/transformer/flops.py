@@ -13,7 +13,7 @@ every other, as in that appendix: a mask saves operations only where a kernel sk
 import numpy as np
 from jaxtyping import Int
 
-from model.transformer.config import TransformerConfig
+from model.transformer.config import DecoderOnlyConfig, TransformerConfig
 from model.transformer.feed_forward import GATE_ACTIVATIONS
 
 _BACKWARD = 2  # of each product the gradients of both factors, each as much work as the product
@@ -41,6 +41,20 @@ def forward_flops(
     decoder = decoder + target * feed_forward
     logits = 2 * config.d_model * config.vocab_size * target
     return config.num_layers * (encoder + decoder) + logits
+
+
+def decoder_only_flops(
+    config: DecoderOnlyConfig,
+    source_lengths: Int[np.ndarray, " B"],
+    target_lengths: Int[np.ndarray, " B"],
+) -> Int[np.ndarray, " B"]:
+    """Returns the operations of one pass of a language model over each text; sources cost nothing.
+
+    Lengths are in tokens, sentence ends included.
+    """
+    target = target_lengths.astype(np.int64)
+    layer = _attention(config, target, target) + target * _feed_forward(config)
+    return config.num_layers * layer + 2 * config.d_model * config.vocab_size * target
 
 
 def training_flops(

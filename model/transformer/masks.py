@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from model.transformer.position_bias import distances_between
+from model.transformer.tokens import Tokens
 
 
 class Window(NamedTuple):
@@ -72,6 +73,18 @@ def causal_mask(length: int) -> Bool[Array, "1 1 T T"]:
              [1, 1, 1]], dtype=int32)
     """
     return jnp.tril(jnp.ones((length, length), bool))[None, None]
+
+
+def own_mask(tokens: Tokens, attention_window: int) -> Bool[Array, "B 1 T T"]:
+    """Allows what is written to see itself: the past of its sentence, or the end of that.
+
+    `attention_window` is how many of the last positions are seen, each itself included; 0 is all.
+    """
+    mask = segment_mask(tokens.segments, tokens.segments) & causal_mask(tokens.ids.shape[1])
+    if attention_window:
+        window = trailing_window(attention_window)
+        mask &= window_mask(tokens.positions, tokens.positions, window)
+    return mask
 
 
 def history_mask(ancestors: Int[Array, "B M L"], step: Int[Array, ""]) -> Bool[Array, "B 1 M S"]:

@@ -3,7 +3,7 @@
 Nothing is allocated, so a model of any size is counted at once.
 """
 
-from model.transformer.config import TransformerConfig
+from model.transformer.config import DecoderOnlyConfig, TransformerConfig
 from model.transformer.embedding import TIED_EMBEDDINGS
 from model.transformer.feed_forward import GATE_ACTIVATIONS
 from model.transformer.position_bias import NUM_BUCKETS
@@ -14,16 +14,22 @@ def parameter_counts(config: TransformerConfig) -> dict[str, int]:
 
     What tells layers about positions is counted under positions, wherever it is kept.
     """
-    attention, feed_forward, norm = _attention(config), _feed_forward(config), _norm(config)
-    # One norm for each sub-layer, and with pre-norm another at the stack's end.
-    last_norm = norm if config.norm_placement == "pre" else 0
-    encoder_layer = attention + feed_forward + 2 * norm
-    decoder_layer = 2 * attention + feed_forward + 3 * norm
+    tables = len(set(TIED_EMBEDDINGS[config.tied_embeddings]))
     return {
-        "embeddings": _tables(config) * config.vocab_size * config.d_model,
+        "embeddings": tables * config.vocab_size * config.d_model,
+        "positions": 2 * _positions(config),  # once for the encoder and once for the decoder
+        "encoder": _stack(config, attentions=1),
+        "decoder": _stack(config, attentions=2),
+    }
+
+
+def decoder_only_counts(config: DecoderOnlyConfig) -> dict[str, int]:
+    """Returns the parameters of each part of a language model: embeddings, positions, decoder."""
+    uses = TIED_EMBEDDINGS[config.tied_embeddings]
+    return {
+        "embeddings": len({uses.target, uses.output}) * config.vocab_size * config.d_model,
         "positions": _positions(config),
-        "encoder": config.num_layers * encoder_layer + last_norm,
-        "decoder": config.num_layers * decoder_layer + last_norm,
+        "decoder": _stack(config, attentions=1),
     }
 
 
@@ -36,6 +42,14 @@ def parameter_count(config: TransformerConfig) -> int:
       63045632
     """
     return sum(parameter_counts(config).values())
+
+
+def _stack(config: TransformerConfig, *, attentions: int) -> int:
+    norm = _norm(config)
+    # One norm for each sub-layer, and with pre-norm another at the stack's end.
+    last_norm = norm if config.norm_placement == "pre" else 0
+    layer = attentions * (_attention(config) + norm) + _feed_forward(config) + norm
+    return config.num_layers * layer + last_norm
 
 
 def _attention(config: TransformerConfig) -> int:
@@ -55,14 +69,10 @@ def _norm(config: TransformerConfig) -> int:
     return scale_and_bias[config.norm] * config.d_model
 
 
-def _tables(config: TransformerConfig) -> int:
-    return len(set(TIED_EMBEDDINGS[config.tied_embeddings]))
-
-
 def _positions(config: TransformerConfig) -> int:
-    # Either way once for the encoder and once for the decoder.
+    """Counts what one stack is told by."""
     learned = {
-        "learned": 2 * config.max_positions * config.d_model,
-        "relative": 2 * NUM_BUCKETS * config.num_heads,
+        "learned": config.max_positions * config.d_model,
+        "relative": NUM_BUCKETS * config.num_heads,
     }
     return learned.get(config.positions, 0)

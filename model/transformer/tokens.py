@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-PAD_ID = 0
+PAD_ID, BOS_ID = 0, 1
 
 
 class Tokens(NamedTuple):

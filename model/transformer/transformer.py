@@ -36,15 +36,10 @@ from model.transformer.cache import DecoderCache, advance
 from model.transformer.config import TransformerConfig
 from model.transformer.decoder import Decoder
 from model.transformer.dropout import Dropout
-from model.transformer.embedding import TIED_EMBEDDINGS, Embedding
+from model.transformer.embedding import TIED_EMBEDDINGS, Embedding, named_tables
 from model.transformer.encoder import Encoder
-from model.transformer.masks import (
-    causal_mask,
-    centred_window,
-    segment_mask,
-    trailing_window,
-    window_mask,
-)
+from model.transformer.inputs import embedded_tokens
+from model.transformer.masks import centred_window, own_mask, segment_mask, window_mask
 from model.transformer.positions import AddPositions, add_positions_of
 from model.transformer.tokens import Tokens
 
@@ -56,11 +51,8 @@ class Transformer(nn.Module):
 
     def setup(self) -> None:
         uses = TIED_EMBEDDINGS[self.config.tied_embeddings]
-        tables = {
-            name: Embedding(self.config.vocab_size, self.config.d_model, name=name)
-            for name in sorted(set(uses))
-        }
-        self.source_table, self.target_table, self.output_table = (tables[name] for name in uses)
+        tables = named_tables(uses, self.config.vocab_size, self.config.d_model)
+        self.source_table, self.target_table, self.output_table = tables
         self.source_positions = add_positions_of(self.config)
         self.target_positions = add_positions_of(self.config)
         self.embedding_dropout = Dropout(self.config.dropout_rate)
@@ -95,17 +87,12 @@ class Transformer(nn.Module):
         """Returns logits of the token that follows each of `target_inputs`, all at once."""
         parts = self.target_table, self.target_positions
         embedded = self._embed(target_inputs, *parts, deterministic=deterministic)
-        segments = target_inputs.segments
-        own_mask = segment_mask(segments, segments) & causal_mask(segments.shape[1])
-        if self.config.attention_window:
-            window, positions = (
-                trailing_window(self.config.attention_window),
-                target_inputs.positions,
-            )
-            own_mask &= window_mask(positions, positions, window)
-        source_mask = segment_mask(segments, source.segments)
+        masks = (
+            own_mask(target_inputs, self.config.attention_window),
+            segment_mask(target_inputs.segments, source.segments),
+        )
         inputs = embedded, target_inputs.positions, memory
-        outputs = self.decoder(*inputs, own_mask, source_mask, deterministic=deterministic)
+        outputs = self.decoder(*inputs, *masks, deterministic=deterministic)
         return self.output_table.logits(outputs)
 
     def init_cache(self, source: Tokens, *, beam_size: int, max_length: int) -> DecoderCache:
@@ -124,7 +111,7 @@ class Transformer(nn.Module):
         `tokens` are the last ones of M hypotheses, each the continuation of what was hypothesis
         `parents[b, m]` at the step before. At most the cache's `max_length` steps may be taken.
         """
-        cache = advance(cache, parents)
+        cache = cache._replace(ancestors=advance(cache.ancestors, parents, cache.step))
         positions = jnp.full_like(tokens, cache.step)
         max_length = cache.ancestors.shape[2]
         embedded = self.target_positions(self.target_table(tokens), positions, max_length)
@@ -139,6 +126,6 @@ class Transformer(nn.Module):
         *,
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
-        ids, positions, length = tokens.ids, tokens.positions, tokens.ids.shape[1]
-        embedded = add_positions(embedding(ids), positions, length).astype(self.config.dtype)
-        return self.embedding_dropout(embedded, deterministic=deterministic)
+        parts = embedding, add_positions, self.embedding_dropout
+        dtype = self.config.dtype
+        return embedded_tokens(tokens, *parts, dtype=dtype, deterministic=deterministic)

@@ -62,6 +62,14 @@ def test_brackets_of_a_line_are_read_as_treebanks_write_them():
     assert task_of(config()).shown(line, "x") == "x"
 
 
+def test_language_model_is_asked_for_nothing_to_be_scored():
+    task = task_of(config(model={"system": "decoder_only"}, data={"source_language": "nothing"}))
+    assert (task.name, task.continues) == ("language_modelling", True)
+    assert task.scores([""], [], ["a"]) == {}
+    task.check_references([("", "(any text")])
+    assert task.shown(task.read("Two  men"), "Two men sit.") == "Two men sit."
+
+
 def test_stream_is_read_and_shown_as_the_task_has_it():
     asked = []
 
@@ -72,7 +80,7 @@ def test_stream_is_read_and_shown_as_the_task_has_it():
         def num_tokens(self, line):
             return len(line)
 
-        def translate(self, params, lines):
+        def translate(self, params, lines, *, first):
             asked.extend(lines)
             return [[Translation("(S XX", -1.0), Translation("XX", -2.0)] for _ in lines]
 

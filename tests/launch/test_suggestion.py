@@ -53,6 +53,12 @@ def test_what_is_computed_again_and_what_is_spread_come_last():
 NAMES = ["model.dtype", "mesh.tokens_per_device", "model.remat", "mesh.fsdp"]
 
 
+def test_language_model_can_compute_its_activations_again():
+    settings = {"model.system": "decoder_only", "data.source_language": "nothing"}
+    found = candidates(changed(CONFIG, settings), refused(20), 8)
+    assert any("model.remat" in changes for changes in found)
+
+
 @pytest.mark.parametrize("system", ["recurrent", "convolutional"])
 def test_nothing_is_tried_that_a_system_does_not_have(system):
     config = changed(CONFIG, {"model.system": system})

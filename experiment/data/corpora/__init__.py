@@ -65,7 +65,7 @@ def open_corpus(
       ValueError: if there is no such corpus, it cannot be read, or it lacks a split of `needed`.
     """
     if config.corpus == "parallel_text":  # so that nothing is written for a folder that lacks one
-        files = text_folder.find_files(config.dir, (config.source_language, config.target_language))
+        files = text_folder.find_files(config.dir, config.languages)
         _check_splits(needed, tuple(files), config.dir)
     if config.corpus == "treebank":
         _check_splits(needed, tuple(treebank_folder.find_files(config.dir)), config.dir)
@@ -86,10 +86,11 @@ def _check_splits(needed: tuple[str, ...], there: tuple[str, ...], where: str) -
 
 def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
     languages = (config.source_language, config.target_language)
-    if sorted(languages) != sorted(number_words.LANGUAGES):
+    known = set(config.languages) <= set(number_words.LANGUAGES)
+    if not known or len(set(languages)) < len(languages):
         raise ValueError(
-            f"The numbers corpus must go from 'en' to 'de' or back; data.source_language="
-            f"{languages[0]!r} and data.target_language={languages[1]!r}."
+            "The numbers corpus must go from 'en' to 'de' or back, or from 'nothing' to either; "
+            f"data.source_language={languages[0]!r} and data.target_language={languages[1]!r}."
         )
     identity = number_words.identity()
     folder = cache_dir / "corpora" / f"numbers-{identity[:16]}"
@@ -107,7 +108,7 @@ def _open_numbers(config: DataConfig, cache_dir: pathlib.Path, report: Report) -
 
 def _open_parallel_text(config: DataConfig, cache_dir: pathlib.Path, report: Report) -> Corpus:
     languages = (config.source_language, config.target_language)
-    files = text_folder.find_files(config.dir, languages)
+    files = text_folder.find_files(config.dir, config.languages)
     identity = text_folder.content_digest(files, config.on_error)
     folder = cache_dir / "corpora" / f"parallel_text-{identity[:16]}"
     if not folder.exists():

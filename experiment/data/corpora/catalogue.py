@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from experiment.config import DataConfig
+from experiment.config import NOTHING, DataConfig
 from experiment.data.corpora.corpus import Corpus, splits_in
 from experiment.data.corpora.preparation import prepare
 
@@ -73,7 +73,7 @@ def _check_languages(builder: Any, config: DataConfig) -> None:
     features = list(builder.info.features.keys())
     for field in ("source_language", "target_language"):
         language = getattr(config, field)
-        if language not in features:
+        if language not in (*features, NOTHING):
             raise ValueError(
                 f"data.{field}={language!r} must be a language of {config.corpus}. "
                 f"It has: {', '.join(features)}."

@@ -8,6 +8,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
+from experiment.config import NOTHING
+
 _PAIRS_AT_A_TIME = 10_000
 
 
@@ -74,7 +76,10 @@ class Pairs(Sequence[tuple[str, str]]):
             yield from self[begin : begin + _PAIRS_AT_A_TIME]
 
     def _pair(self, record: dict[str, bytes]) -> tuple[str, str]:
-        source, target = (record[language].decode("utf-8") for language in self._languages)
+        source, target = (
+            "" if language == NOTHING else record[language].decode("utf-8")
+            for language in self._languages
+        )
         return source, target
 
 

@@ -61,16 +61,17 @@ def pairs(
             yield line.number, line.pair
 
 
-def read_pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[str, str]]:
-    """Returns the sentences of two files, line by line.
+def read_pairs(source: pathlib.Path | None, target: pathlib.Path) -> list[tuple[str, str]]:
+    """Returns the sentences of two files, line by line; without one, sources are empty.
 
     Raises:
       ValueError: if a file is malformed, the two differ in length, or there is no line.
     """
-    both = {"source": source, "target": target}
-    found = [(pair["source"], pair["target"]) for _, pair in pairs("", both)]
+    files = ({"source": source} if source else {}) | {"target": target}
+    found = [(pair.get("source", ""), pair["target"]) for _, pair in pairs("", files)]
     if not found:
-        raise ValueError(f"{source} and {target} must have at least one line; they have none.")
+        named = " and ".join(str(path) for path in files.values())
+        raise ValueError(f"{named} must have at least one line; there is none.")
     return found
 
 

@@ -49,6 +49,7 @@ class Survey:
 
     def __init__(self, split: str, by_language: dict[str, pathlib.Path]):
         self.split = split
+        self._unit = "pair" if len(by_language) > 1 else "sentence"
         self.num_lines = self.num_kept = 0
         self._files = by_language
         self._left_out: dict[str, Places] = {}
@@ -64,20 +65,20 @@ class Survey:
         if line.fault:
             self._left_out.setdefault(line.fault, Places()).add(line.at)
             return
-        first, second = line.pair.values()
-        if self.num_kept % self._stride == 0:
-            self._sample.append((first[:_LONGEST_SAMPLE], second[:_LONGEST_SAMPLE]))
+        texts = tuple(line.pair.values())
+        if len(texts) == 2 and self.num_kept % self._stride == 0:
+            self._sample.append((texts[0][:_LONGEST_SAMPLE], texts[1][:_LONGEST_SAMPLE]))
             if len(self._sample) == 2 * SAMPLED_PAIRS:
                 self._sample, self._stride = self._sample[::2], 2 * self._stride
         self.num_kept += 1
-        self._hashes.append(hash((first, second)))
+        self._hashes.append(hash(texts))
         self._numbers.append(line.number)
-        self._look_at(line, first, second)
+        self._look_at(line, texts)
 
-    def _look_at(self, line: Line, first: str, second: str) -> None:
+    def _look_at(self, line: Line, texts: tuple[str, ...]) -> None:
         if self.split != TRAIN and (side := empty_side(line.pair)):
             self._note(EMPTY_SIDE, side, line.number)
-        elif first == second:
+        elif len(texts) == 2 and texts[0] == texts[1]:
             self._note(COPIED, next(iter(self._files)), line.number)
         for language, text in line.pair.items():
             if not text.isascii() and not unicodedata.is_normalized("NFC", text):
@@ -97,13 +98,13 @@ class Survey:
         """
         left = self.num_lines - self.num_kept
         report(
-            f"read {self.split}: {_count(self.num_lines, 'line')}, {_count(self.num_kept, 'pair')} "
-            f"kept, {left:,} left out"
+            f"read {self.split}: {_count(self.num_lines, 'line')}, "
+            f"{_count(self.num_kept, self._unit)} kept, {left:,} left out"
         )
         for fault, places in self._left_out.items():
             report(
-                f"{places.count:,} of {self.num_lines:,} training pairs have {fault} and are left "
-                f"out: {places}."
+                f"{places.count:,} of {self.num_lines:,} training {self._unit}s have {fault} and "
+                f"are left out: {places}."
             )
         self._count_pairs(train)
         for finding, places in self._found.items():
@@ -112,8 +113,8 @@ class Survey:
             drawn = "drawn " if num_pairs < self.num_kept else ""
             warning = "warning: " if places.count >= threshold * num_pairs else ""
             report(
-                f"{warning}{places.count:,} of {num_pairs:,} pairs {drawn}of {self.split} {text}: "
-                f"{places}."
+                f"{warning}{places.count:,} of {num_pairs:,} {self._unit}s {drawn}of {self.split} "
+                f"{text}: {places}."
             )
 
     def _count_pairs(self, train: "Survey | None") -> None:

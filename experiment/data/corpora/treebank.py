@@ -25,7 +25,8 @@ def open_treebank(
     if not folder.exists():
         report(f"checking the trees in {config.dir}")
         _prepare(config.dir, files, identity, folder, cache_dir, report)
-    symbols = _symbols(folder, config.target_language)
+    side = config.target_language
+    symbols = () if side == treebank_survey.WORDS else _symbols(folder, side)
     languages = (config.source_language, config.target_language)
     return Corpus(identity, tuple(files), *languages, folder, symbols)
 

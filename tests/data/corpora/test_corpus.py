@@ -66,7 +66,15 @@ def test_an_unknown_split_is_refused(numbers):
         numbers.pairs("dev")
 
 
-@pytest.mark.parametrize("languages", [("en", "fr"), ("en", "en")])
+def test_numbers_can_be_had_in_one_language(data_config, tmp_path, numbers):
+    config = data_config(source_language="nothing", target_language="de")
+    alone = open_corpus(config, numbers.folder.parents[1], print)
+    assert (alone.identity, alone.folder) == (numbers.identity, numbers.folder)
+    (source, target), (_, german) = alone.pairs("test")[3], numbers.pairs("test")[3]
+    assert (source, target) == ("", german)
+
+
+@pytest.mark.parametrize("languages", [("en", "fr"), ("en", "en"), ("nothing", "fr")])
 def test_numbers_in_other_languages_are_refused(data_config, tmp_path, languages):
     source, target = languages
     config = data_config(source_language=source, target_language=target)

@@ -23,6 +23,18 @@ def test_files_become_pairs_in_order(open_text, write_text):
     assert list(corpus.pairs("validation")) == [("four", "vier"), ("", "fünf")]
 
 
+def test_texts_of_one_language_need_no_other(open_text, write_text, lines):
+    train = b"one\n\n" + b"one\n" * 150
+    folder = write_text({"train.en": train, "validation.en": b"four\n", "train.fr": b"un"})
+    corpus = open_text(folder, source="nothing", target="en")
+    assert corpus.pairs("train")[:2] == [("", "one"), ("", "one")]
+    assert corpus.direction == "nothing-en"
+    said = " ".join(lines)
+    assert "read train: 152 lines, 151 sentences kept, 1 left out" in said
+    assert "150 of 151 sentences of train occur more than once" in said
+    assert "pair" not in said
+
+
 def test_either_direction_is_the_same_corpus(open_text, write_text, lines):
     folder = write_text(GOOD)
     corpus = open_text(folder)
