@@ -13,9 +13,18 @@ from jaxtyping import Int
 from model.baselines import Convolutional, ConvolutionalConfig, Recurrent, RecurrentConfig
 from model.baselines.flops import convolutional_flops, recurrent_flops
 from model.baselines.parameter_count import convolutional_counts, recurrent_counts
-from model.transformer import Transformer, TransformerConfig, forward_flops, parameter_counts
+from model.transformer import (
+    EncoderOnly,
+    EncoderOnlyConfig,
+    Transformer,
+    TransformerConfig,
+    encoder_only_counts,
+    encoder_only_flops,
+    forward_flops,
+    parameter_counts,
+)
 
-SystemConfig = TransformerConfig | RecurrentConfig | ConvolutionalConfig
+SystemConfig = TransformerConfig | EncoderOnlyConfig | RecurrentConfig | ConvolutionalConfig
 
 _OF_AN_UPDATE = 3  # times a forward pass: backward, each product has the gradients of both factors
 
@@ -31,6 +40,7 @@ class System(NamedTuple):
 
 SYSTEMS: Mapping[str, System] = {
     "transformer": System(TransformerConfig, Transformer, parameter_counts, forward_flops),
+    "encoder_only": System(EncoderOnlyConfig, EncoderOnly, encoder_only_counts, encoder_only_flops),
     "recurrent": System(RecurrentConfig, Recurrent, recurrent_counts, recurrent_flops),
     "convolutional": System(
         ConvolutionalConfig, Convolutional, convolutional_counts, convolutional_flops

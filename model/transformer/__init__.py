@@ -2,12 +2,13 @@
 
 from model.transformer.attention import Memory, MultiHeadAttention, dot_product_attention
 from model.transformer.cache import DecoderCache
-from model.transformer.config import TransformerConfig
+from model.transformer.config import EncoderOnlyConfig, TransformerConfig
 from model.transformer.decoder import Decoder
 from model.transformer.embedding import Embedding, embed
 from model.transformer.encoder import Encoder
+from model.transformer.encoder_only import EncoderOnly, EncoderOnlyCache, reading_positions
 from model.transformer.feed_forward import FeedForward
-from model.transformer.flops import forward_flops, training_flops
+from model.transformer.flops import encoder_only_flops, forward_flops, training_flops
 from model.transformer.masks import (
     Window,
     causal_mask,
@@ -18,7 +19,11 @@ from model.transformer.masks import (
     window_mask,
 )
 from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
-from model.transformer.parameter_count import parameter_count, parameter_counts
+from model.transformer.parameter_count import (
+    encoder_only_counts,
+    parameter_count,
+    parameter_counts,
+)
 from model.transformer.position_bias import (
     alibi_bias,
     alibi_slopes,
@@ -30,7 +35,7 @@ from model.transformer.relative_positions import Placement, RelativePositions
 from model.transformer.residual import Residual
 from model.transformer.restricted_attention import restricted_attention
 from model.transformer.rotary import Rotation, rotate, rotation
-from model.transformer.tokens import PAD_ID, Tokens, one_sentence_a_row
+from model.transformer.tokens import EOS_ID, MARK_ID, PAD_ID, Tokens, one_sentence_a_row
 from model.transformer.transformer import Transformer
 
 __all__ = [
@@ -40,6 +45,13 @@ __all__ = [
     "Encoder",
     "Decoder",
     "DecoderCache",
+    # The encoder by itself, for labels.
+    "EncoderOnly",
+    "EncoderOnlyCache",
+    "EncoderOnlyConfig",
+    "encoder_only_counts",
+    "encoder_only_flops",
+    "reading_positions",
     # Section 3.2: attention.
     "MultiHeadAttention",
     "Memory",
@@ -82,6 +94,8 @@ __all__ = [
     "rotate",
     "rotation",
     # Rows of tokens.
+    "EOS_ID",
+    "MARK_ID",
     "PAD_ID",
     "Tokens",
     "one_sentence_a_row",

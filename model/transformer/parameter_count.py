@@ -3,7 +3,7 @@
 Nothing is allocated, so a model of any size is counted at once.
 """
 
-from model.transformer.config import TransformerConfig
+from model.transformer.config import EncoderOnlyConfig, TransformerConfig
 from model.transformer.embedding import TIED_EMBEDDINGS
 from model.transformer.feed_forward import GATE_ACTIVATIONS
 from model.transformer.position_bias import NUM_BUCKETS
@@ -24,6 +24,17 @@ def parameter_counts(config: TransformerConfig) -> dict[str, int]:
         "positions": _positions(config),
         "encoder": config.num_layers * encoder_layer + last_norm,
         "decoder": config.num_layers * decoder_layer + last_norm,
+    }
+
+
+def encoder_only_counts(config: EncoderOnlyConfig) -> dict[str, int]:
+    """Returns the parameters of each part of the encoder by itself."""
+    uses = TIED_EMBEDDINGS[config.tied_embeddings]
+    whole = parameter_counts(config)
+    return {
+        "embeddings": len({uses.source, uses.output}) * config.vocab_size * config.d_model,
+        "positions": whole["positions"] // 2,
+        "encoder": whole["encoder"],
     }
 
 

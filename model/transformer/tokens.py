@@ -5,7 +5,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+# Of the vocabulary's pieces, those that a model must know.
 PAD_ID = 0
+EOS_ID = 2
+MARK_ID = 4  # its first symbol, where a corpus marks what is to be labelled
 
 
 class Tokens(NamedTuple):

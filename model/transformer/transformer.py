@@ -38,13 +38,8 @@ from model.transformer.decoder import Decoder
 from model.transformer.dropout import Dropout
 from model.transformer.embedding import TIED_EMBEDDINGS, Embedding
 from model.transformer.encoder import Encoder
-from model.transformer.masks import (
-    causal_mask,
-    centred_window,
-    segment_mask,
-    trailing_window,
-    window_mask,
-)
+from model.transformer.inputs import embedded_tokens, tables_of, whole_sentence_mask
+from model.transformer.masks import causal_mask, segment_mask, trailing_window, window_mask
 from model.transformer.positions import AddPositions, add_positions_of
 from model.transformer.tokens import Tokens
 
@@ -56,11 +51,8 @@ class Transformer(nn.Module):
 
     def setup(self) -> None:
         uses = TIED_EMBEDDINGS[self.config.tied_embeddings]
-        tables = {
-            name: Embedding(self.config.vocab_size, self.config.d_model, name=name)
-            for name in sorted(set(uses))
-        }
-        self.source_table, self.target_table, self.output_table = (tables[name] for name in uses)
+        tables = tables_of(self.config, uses)
+        self.source_table, self.target_table, self.output_table = tables
         self.source_positions = add_positions_of(self.config)
         self.target_positions = add_positions_of(self.config)
         self.embedding_dropout = Dropout(self.config.dropout_rate)
@@ -78,10 +70,7 @@ class Transformer(nn.Module):
         """Returns the encoder's output at every source position."""
         parts = self.source_table, self.source_positions
         embedded = self._embed(source, *parts, deterministic=deterministic)
-        mask = segment_mask(source.segments, source.segments)
-        if self.config.attention_window:
-            window = centred_window(self.config.attention_window)
-            mask &= window_mask(source.positions, source.positions, window)
+        mask = whole_sentence_mask(source, self.config.attention_window)
         return self.encoder(embedded, source.positions, mask, deterministic=deterministic)
 
     def decode(
@@ -139,6 +128,11 @@ class Transformer(nn.Module):
         *,
         deterministic: bool,
     ) -> Float[Array, "B T D"]:
-        ids, positions, length = tokens.ids, tokens.positions, tokens.ids.shape[1]
-        embedded = add_positions(embedding(ids), positions, length).astype(self.config.dtype)
-        return self.embedding_dropout(embedded, deterministic=deterministic)
+        return embedded_tokens(
+            tokens,
+            embedding,
+            add_positions,
+            self.embedding_dropout,
+            dtype=self.config.dtype,
+            deterministic=deterministic,
+        )
