@@ -7,8 +7,8 @@
 
 sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of tokens with
 compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
-ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees
-and tags of a run on a treebank have other scores: docs/parsing.md.
+ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees,
+tags and labels have other scores: docs/parsing.md, docs/labelling.md.
 """
 
 import argparse
@@ -42,7 +42,8 @@ def main(argv: list[str]) -> None:
             raise ValueError(f"--baseline compares BLEU, and {run.workdir.path} has none.")
         decode = command.changed_decode(run.config.decode, flags)
         if flags.source:
-            pairs = read_pairs(flags.source, flags.reference)
+            read = read_pairs(flags.source, flags.reference)
+            pairs = [(run.task.read(source), reference) for source, reference in read]
             of_what = {"source": str(flags.source), "reference": str(flags.reference)}
         else:
             split = flags.split or run.config.evaluation.test_split

@@ -4,10 +4,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from experiment.config import ExperimentConfig
-from experiment.data import bracketed
+from experiment.config import LABELLED, ExperimentConfig
+from experiment.data import bracketed, marked_sentence, marked_words, unmarked
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores
+from experiment.evaluation.labelling import classification_scores
 from experiment.evaluation.parsing import delinearised
 
 # A bracket in a text, as treebanks write it: theirs are those of the tree.
@@ -17,7 +18,7 @@ _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "{": "-LCB-", "}": "-RCB-"}
 class Task(NamedTuple):
     """What is asked of a model."""
 
-    name: str  # "translation", "parsing" or "tagging"
+    name: str  # "translation", "parsing", "tagging" or "classification"
     # Of all sources, outputs and references; figures by name.
     scores: Callable[[Sequence[str], Sequence[str], Sequence[str]], dict[str, object]]
     read: Callable[[str], str]  # a line of a person -> a sentence like those trained on
@@ -56,6 +57,8 @@ TRANSLATION = Task(
 def task_of(config: ExperimentConfig) -> Task:
     """Returns the task of a run: its corpus decides, and which side of it is the target."""
     side = config.data.target_language
+    if config.data.corpus in LABELLED:
+        return Task("classification", classification_scores, marked_sentence, _as_it_is)
     if config.data.corpus != "treebank":
         scores = functools.partial(
             _translation_scores, tokenizer=config.evaluation.tokenizer, language=side
@@ -63,7 +66,19 @@ def task_of(config: ExperimentConfig) -> Task:
         return TRANSLATION._replace(scores=scores)
     if side == "tree":
         return Task("parsing", parsing_scores, _without_brackets, _in_brackets)
+    if config.data.marks:
+        return Task("tagging", _marked_tagging_scores, _marked, _as_it_is)
     return Task("tagging", tagging_scores, _without_brackets, _as_it_is)
+
+
+def _marked_tagging_scores(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> dict[str, object]:
+    return tagging_scores([unmarked(source) for source in sources], outputs, references)
+
+
+def _marked(line: str) -> str:
+    return marked_words(_without_brackets(line))
 
 
 def _without_brackets(line: str) -> str:

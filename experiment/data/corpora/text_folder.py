@@ -14,7 +14,7 @@ REFUSE, SKIP = ON_ERROR  # what data.on_error may be
 Files = dict[str, dict[str, pathlib.Path]]  # split -> language -> file
 
 
-def find_files(folder: str, languages: tuple[str, str]) -> Files:
+def find_files(folder: str, languages: tuple[str, ...]) -> Files:
     """Returns the files of every split that `folder` has.
 
     Raises:
@@ -72,14 +72,14 @@ def _without_packing(name: str) -> str:
     return re.sub(rf"({'|'.join(map(re.escape, PACKINGS))})\Z", "", name)
 
 
-def _existing(folder: str, languages: tuple[str, str]) -> pathlib.Path:
+def _existing(folder: str, languages: tuple[str, ...]) -> pathlib.Path:
     example = " and ".join(f"train.{language}" for language in languages)
     if not folder:
         raise ValueError(
             f"data.dir must name the folder of a parallel_text corpus, with files such as "
             f"{example}; it is empty."
         )
-    if len(set(languages)) == 1:
+    if len(set(languages)) < len(languages):
         raise ValueError(
             f"data.source_language and data.target_language must differ; both are {languages[0]!r}."
         )
@@ -97,7 +97,7 @@ def _existing(folder: str, languages: tuple[str, str]) -> pathlib.Path:
 
 
 def _check_split(
-    split: str, by_language: dict[str, pathlib.Path], languages: tuple[str, str]
+    split: str, by_language: dict[str, pathlib.Path], languages: tuple[str, ...]
 ) -> None:
     present = next(iter(by_language.values()))
     for language in languages:
