@@ -115,7 +115,7 @@ def test_every_label_sees_every_piece_of_its_sentence_and_no_padding():
 
 def test_only_order_tells_a_sentence_from_its_words_exchanged():
     sentence, exchanged = [[M, 6, 7, 8, 9, E]], [[M, 9, 7, 8, 6, E]]
-    for positions in CHOICES["positions"]:
+    for positions in ("none", "sinusoidal", "rotary"):
         one, other = (
             logits(variant(positions=positions), ids, [[1]]) for ids in (sentence, exchanged)
         )
