@@ -60,7 +60,7 @@ def test_separable_labels_are_learned_scored_and_given(place, in_this_process, c
     (scored,) = (
         line for line in read_metrics(place / "run" / "metrics.jsonl") if "accuracy" in line
     )
-    (line,) = (line for line in trained.stderr.splitlines() if "validation: " in line)
+    (line,) = (line for line in trained.stderr.splitlines() if "  validation: " in line)
     assert f"validation: accuracy {scored['accuracy']:.2f}  macro_f1 " in line
 
     where = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}"]
