@@ -7,9 +7,9 @@
 
 sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of tokens with
 compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
-ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees
-and tags of a run on a treebank have other scores (docs/parsing.md), and so has a
-language model, for which --reference=FILE alone is a text.
+ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees,
+tags and labels have other scores (docs/parsing.md, docs/labelling.md), and so has a language model,
+for which --reference=FILE alone is a text.
 """
 
 import argparse
@@ -40,7 +40,8 @@ def main(argv: list[str]) -> None:
         check_flags(flags, run)
         decode = command.changed_decode(run.config.decode, flags)
         if flags.reference:
-            pairs = read_pairs(flags.source, flags.reference)
+            read = read_pairs(flags.source, flags.reference)
+            pairs = [(run.task.read(source), reference) for source, reference in read]
             named = {"source": flags.source, "reference": flags.reference}
             of_what = {name: str(path) for name, path in named.items() if path}
         else:
@@ -68,9 +69,8 @@ def main(argv: list[str]) -> None:
             training.write_lines(flags.output, translations)
     about: dict[str, Any] = {**of_what, "sentences": len(pairs), "steps": list(run.steps)}
     if not run.task.continues:
-        about |= {"beam_size": decode.beam_size, "length_penalty": decode.length_penalty}
-    if decode.temperature and not run.task.continues:
-        about |= {name: getattr(decode, name) for name in ("temperature", "top_k", "top_p", "seed")}
+        names = ("beam_size", "length_penalty", *(command.OF_SAMPLES if decode.temperature else ()))
+        about |= {name: getattr(decode, name) for name in names}
     if baseline is not None:
         progress.wait_for("comparing with the baseline")
         references = [reference for _, reference in pairs]

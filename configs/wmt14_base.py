@@ -35,7 +35,7 @@ def get_config() -> ConfigDict:
             "remat": False,  # compute a layer's activations again rather than keep them
             "scan_layers": False,  # one program for all layers: compiles faster
             # What the Transformer is compared with, and settings that only these have.
-            "system": "transformer",  # decoder_only, recurrent, convolutional
+            "system": "transformer",  # decoder_only, encoder_only, recurrent, convolutional
             "attention": "multiplicative",  # additive; recurrent
             "input_feeding": True,  # recurrent
             "kernel_width": 3,  # tokens; convolutional
@@ -43,7 +43,7 @@ def get_config() -> ConfigDict:
     )
     config.data = ConfigDict(
         {
-            "corpus": "wmt14_translate/de-en",  # "numbers", "parallel_text" or any TFDS name
+            "corpus": "wmt14_translate/de-en",  # "numbers", "parallel_text", ... or any TFDS name
             "dir": "",  # of parallel_text: the folder with train.en, train.de, ...
             "source_language": "en",
             "target_language": "de",

@@ -28,7 +28,8 @@ from experiment.config import DecodeConfig
 from experiment.errors import Failure, MachineFailed
 
 BAD_INPUT = 2
-DECODE_FLAGS = ("beam_size", "length_penalty", "temperature", "top_k", "top_p", "seed")
+OF_SAMPLES = ("temperature", "top_k", "top_p", "seed")
+DECODE_FLAGS = ("beam_size", "length_penalty", *OF_SAMPLES)
 PREEMPTED = 42
 _OF_THE_MACHINE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),

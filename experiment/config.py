@@ -16,6 +16,12 @@ BATCHINGS = ("bucketed", "packed")
 ON_ERROR = ("refuse", "skip")
 TOKENIZERS = ("moses", "none")
 NOTHING = "nothing"  # the source language of a language model: every source is empty
+LABELLED = ("labelled_text", "word_order")  # corpora of sentences with one label each
+LINE_BY_LINE = ("parallel_text", *LABELLED)  # corpora of files that have a sentence a line
+SIDES_OF_TREEBANK = (
+    *(("words", "tree"), ("words", "tags"), ("marked_words", "tags")),
+    (NOTHING, "words"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +55,7 @@ class ModelConfig:
     scan_layers: bool = False  # one program for all layers of a stack: compiles faster
 
     # What the Transformer is compared with; values in model/baselines/config.py.
-    system: str = "transformer"  # or "decoder_only", "recurrent", "convolutional"
+    system: str = "transformer"  # or "decoder_only", "encoder_only", "recurrent", "convolutional"
     attention: str = "multiplicative"  # of the recurrent system
     input_feeding: bool = True  # of the recurrent system
     kernel_width: int = 3  # of the convolutional system, in tokens
@@ -75,6 +81,10 @@ class ModelConfig:
                 raise ValueError(_not_of(self.system, field.name, value, field.default))
         return kind(vocab_size=vocab_size, **{name: settings[name] for name in own})
 
+    def has(self, name: str) -> bool:
+        """Returns whether the chosen system has a setting, or passes it over."""
+        return name in _names(SYSTEMS[self.system].config)
+
 
 def _names(kind: Any) -> set[str]:
     return {field.name for field in dataclasses.fields(kind)}
@@ -92,13 +102,15 @@ def _not_of(system: str, name: str, value: Any, default: Any) -> str:
 class DataConfig:
     """Which text, cut into which pieces, in which batches."""
 
-    # "numbers", "parallel_text", "treebank" or a TFDS name such as "wmt14_translate/de-en"
+    # "numbers", "parallel_text", "labelled_text", "word_order", "treebank" or a TFDS name such as
+    # "wmt14_translate/de-en"
     corpus: str
-    dir: str  # the folder of a parallel_text corpus or a treebank; empty otherwise
-    # The suffix of the files, or the TFDS feature, that is read; "words" of a treebank; "nothing"
-    # for a language model
+    dir: str  # the folder of a corpus of files; empty otherwise
+    # The suffix of the files, or the TFDS feature, that is read; of a treebank "words", or
+    # "marked_words" with a mark before each; "nothing" for a language model
     source_language: str
-    target_language: str  # ... and of what it becomes; "tree" or "tags" of a treebank
+    # ... and of what it becomes; "tree" or "tags" of a treebank, "order" of word_order
+    target_language: str
     vocab_size: int  # subword pieces, shared by both languages (5.1)
     batching: str  # "bucketed" by length or "packed" into rows
     # Lengths in subword tokens, the ends of sentences included; longer pairs are dropped.
@@ -116,6 +128,11 @@ class DataConfig:
         """The sides of the corpus that are read."""
         sides = (self.source_language, self.target_language)
         return tuple(side for side in sides if side != NOTHING)
+
+    @property
+    def marks(self) -> bool:
+        """Whether sources mark what is to be labelled."""
+        return self.corpus in LABELLED or self.source_language == "marked_words"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,9 +306,9 @@ def _check_data(data: DataConfig) -> None:
         f"data.on_error={data.on_error!r} must be one of {', '.join(ON_ERROR)}.",
     )
     require(
-        data.on_error == "refuse" or data.corpus == "parallel_text",
+        data.on_error == "refuse" or data.corpus in LINE_BY_LINE,
         f"data.on_error={data.on_error!r} must be 'refuse' where data.corpus is {data.corpus!r}: "
-        "only the files of a parallel_text corpus are read line by line.",
+        f"only the files of {', '.join(LINE_BY_LINE)} are read line by line.",
     )
     samples = data.bpe_dropout_samples
     require(samples > 0, f"data.bpe_dropout_samples={samples} must be at least 1.")
@@ -312,21 +329,31 @@ def _check_data(data: DataConfig) -> None:
         f"data.target_language={NOTHING!r} must be a language: there is nothing to learn.",
     )
     require(
-        data.corpus not in ("parallel_text", "treebank") or bool(data.dir),
+        data.corpus not in (*LINE_BY_LINE, "treebank") or bool(data.dir),
         f"data.dir is empty; a {data.corpus} corpus needs the folder that holds it: "
         "--config.data.dir=FOLDER.",
     )
     sides = (data.source_language, data.target_language)
     require(
-        data.corpus != "treebank"
-        or sides in (("words", "tree"), ("words", "tags"), (NOTHING, "words")),
-        f"data.source_language={sides[0]!r} and data.target_language={sides[1]!r} must be 'words' "
-        "and 'tree', 'words' and 'tags', or 'nothing' and 'words', as data.corpus is 'treebank'.",
+        data.corpus != "treebank" or sides in SIDES_OF_TREEBANK,
+        f"data.source_language={sides[0]!r} and data.target_language={sides[1]!r} must be "
+        f"{', or '.join(f'{source!r} and {target!r}' for source, target in SIDES_OF_TREEBANK)}, "
+        "as data.corpus is 'treebank'.",
+    )
+    require(
+        data.corpus not in LABELLED or sides[0] != NOTHING,
+        f"data.source_language={NOTHING!r} must be what is labelled, as data.corpus is "
+        f"{data.corpus!r}.",
+    )
+    require(
+        data.corpus != "word_order" or sides[1] == "order",
+        f"data.target_language={sides[1]!r} must be 'order' as data.corpus is 'word_order': "
+        "data.source_language is the suffix of its files.",
     )
 
 
 def _check_source(model: ModelConfig, data: DataConfig) -> None:
-    """Refuses a language model with a source, and any other system without one."""
+    """Refuses a language model with a source, other systems without, an encoder without marks."""
     is_language_model, system = model.system == "decoder_only", f"model.system={model.system!r}"
     require(
         not is_language_model or data.source_language == NOTHING,
@@ -337,6 +364,12 @@ def _check_source(model: ModelConfig, data: DataConfig) -> None:
         is_language_model or data.source_language != NOTHING,
         f"data.source_language={NOTHING!r} is for a language model, and {system} reads a source. "
         "Use --config.model.system=decoder_only, or name the language that is read.",
+    )
+    require(
+        model.system != "encoder_only" or data.marks,
+        f"{system} must have sources with marks, and data.corpus={data.corpus!r} with "
+        f"data.source_language={data.source_language!r} has none. Use 'labelled_text', "
+        "'word_order', or a 'treebank' from 'marked_words' to 'tags'.",
     )
 
 

@@ -90,8 +90,7 @@ def _ladder(config: ExperimentConfig, refused: Refused, devices: int) -> Iterato
     if config.model.dtype != "bfloat16":
         bfloat16 = {"model.dtype": "bfloat16"}
         yield bfloat16
-    has_remat = config.model.system in ("transformer", "decoder_only")
-    can_remat = has_remat and not config.model.remat
+    can_remat = config.model.has("remat") and not config.model.remat
     remat = {"model.remat": True} if can_remat else {}
     at_once = [{"mesh.tokens_per_device": tokens} for tokens in _fewer_tokens(config, refused)]
     yield from ({**bfloat16, **tokens} for tokens in at_once)

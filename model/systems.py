@@ -16,15 +16,20 @@ from model.baselines.parameter_count import convolutional_counts, recurrent_coun
 from model.transformer import (
     DecoderOnly,
     DecoderOnlyConfig,
+    EncoderOnly,
+    EncoderOnlyConfig,
     Transformer,
     TransformerConfig,
     decoder_only_counts,
     decoder_only_flops,
+    encoder_only_counts,
+    encoder_only_flops,
     forward_flops,
     parameter_counts,
 )
 
-SystemConfig = TransformerConfig | DecoderOnlyConfig | RecurrentConfig | ConvolutionalConfig
+# Either half of a Transformer has a config that is one of its kind.
+SystemConfig = TransformerConfig | RecurrentConfig | ConvolutionalConfig
 
 _OF_AN_UPDATE = 3  # times a forward pass: backward, each product has the gradients of both factors
 
@@ -41,6 +46,7 @@ class System(NamedTuple):
 SYSTEMS: Mapping[str, System] = {
     "transformer": System(TransformerConfig, Transformer, parameter_counts, forward_flops),
     "decoder_only": System(DecoderOnlyConfig, DecoderOnly, decoder_only_counts, decoder_only_flops),
+    "encoder_only": System(EncoderOnlyConfig, EncoderOnly, encoder_only_counts, encoder_only_flops),
     "recurrent": System(RecurrentConfig, Recurrent, recurrent_counts, recurrent_flops),
     "convolutional": System(
         ConvolutionalConfig, Convolutional, convolutional_counts, convolutional_flops

@@ -75,6 +75,12 @@ def config(**sections: Any) -> ExperimentConfig:
     return dataclasses.replace(_CONFIG, **changes)
 
 
+def data_for(system: str) -> dict[str, Any]:
+    """What the `data` section must say for a system."""
+    labelled = {"corpus": "labelled_text", "dir": "text"}
+    return labelled if system == "encoder_only" else {}
+
+
 def token_ids(*, pairs: int = 60, longest: int = 8, seed: int = 0) -> TokenIds:
     """Sentences of made-up tokens; the target is the source, backwards."""
     random = np.random.default_rng(seed)

@@ -128,11 +128,22 @@ def test_parsing_holds_the_numbers_of_section_6_3():
         (
             ["corpus=treebank", "dir=trees"],
             "data.source_language='en' and data.target_language='de' must be 'words' and 'tree', "
-            "'words' and 'tags', or 'nothing' and 'words', as data.corpus is 'treebank'.",
+            "or 'words' and 'tags', or 'marked_words' and 'tags', or 'nothing' and 'words', "
+            "as data.corpus is 'treebank'.",
+        ),
+        (
+            ["corpus=labelled_text"],
+            "data.dir is empty; a labelled_text corpus needs the folder that holds it: "
+            "--config.data.dir=FOLDER.",
+        ),
+        (
+            ["corpus=word_order", "dir=text"],
+            "data.target_language='de' must be 'order' as data.corpus is 'word_order': "
+            "data.source_language is the suffix of its files.",
         ),
     ],
 )
-def test_treebank_without_its_settings_is_refused(settings, message):
+def test_corpus_without_its_settings_is_refused(settings, message):
     assert refusal(*(f"--config.data.{setting}" for setting in settings)) == message
 
 
@@ -174,6 +185,17 @@ def test_a_run_from_before_there_were_samples_searches():
     for name in ("temperature", "top_k", "top_p", "seed"):
         del mapping["decode"][name]
     assert from_mapping(ExperimentConfig, mapping) == load("numbers")
+
+
+def test_encoder_alone_needs_marks_and_all_others_can_have_them():
+    tags = {"corpus": "treebank", "dir": "trees", "target_language": "tags"}
+    labels = {"corpus": "labelled_text", "dir": "text"}
+    for data in ({}, tags | {"source_language": "words"}):
+        with pytest.raises(ValueError, match="'encoder_only' must have sources with marks, and"):
+            config(model={"system": "encoder_only"}, data=data)
+    for data in (tags | {"source_language": "marked_words"}, labels):
+        for system in ("encoder_only", "transformer", "recurrent"):
+            assert config(model={"system": system}, data=data).data.marks
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "wmt14_base"])
@@ -381,7 +403,7 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         (
             ["--config.data.on_error=skip"],
             "data.on_error='skip' must be 'refuse' where data.corpus is 'wmt14_translate/de-en': "
-            "only the files of a parallel_text corpus are read line by line.",
+            "only the files of parallel_text, labelled_text, word_order are read line by line.",
         ),
         (["--config.seed=4294967296"], "seed=4294967296 must be at most 2,147,483,647."),
         (

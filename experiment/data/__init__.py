@@ -10,6 +10,7 @@ from experiment.data.batching import BatchPlan, batch_plan, bucketed_plan, packe
 from experiment.data.corpora import (
     CLOSES,
     HOLDS,
+    MARK,
     OPENS,
     PUNCTUATION,
     ROOTS,
@@ -22,9 +23,12 @@ from experiment.data.corpora import (
     bracketed,
     linearised,
     lines_of,
+    marked_sentence,
+    marked_words,
     open_corpus,
     read_lines,
     read_pairs,
+    unmarked,
     walked,
 )
 from experiment.data.pipeline import (
@@ -47,6 +51,7 @@ from experiment.data.token_ids import BpeDropout, TokenIds, prepare_token_ids
 from experiment.data.vocabulary import (
     BOS_ID,
     EOS_ID,
+    MARK_ID,
     PAD_ID,
     UNK_ID,
     Vocabulary,
@@ -58,6 +63,8 @@ __all__ = [
     "CLOSES",
     "EOS_ID",
     "HOLDS",
+    "MARK",
+    "MARK_ID",
     "MAX_SENTENCE_TOKENS",
     "OPENS",
     "PAD_ID",
@@ -87,6 +94,8 @@ __all__ = [
     "in_the_order_of",
     "linearised",
     "lines_of",
+    "marked_sentence",
+    "marked_words",
     "new_folder",
     "open_corpus",
     "packed_plan",
@@ -98,6 +107,7 @@ __all__ = [
     "sync",
     "train_vocabulary",
     "training_batches",
+    "unmarked",
     "walked",
     "write_file",
 ]

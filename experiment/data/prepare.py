@@ -11,7 +11,7 @@ from experiment.data.corpora import Corpus, open_corpus
 from experiment.data.pipeline import MAX_SENTENCE_TOKENS, fingerprint
 from experiment.data.progress import Progress
 from experiment.data.token_ids import BpeDropout, TokenIds, prepare_token_ids
-from experiment.data.vocabulary import Vocabulary, train_vocabulary
+from experiment.data.vocabulary import MARK_ID, Vocabulary, train_vocabulary
 
 _SENTENCES_AT_ONCE = 10_000
 # Characters: normalised, one becomes 33 bytes at most, and a byte a token.
@@ -45,6 +45,8 @@ def prepare_training_data(
     needed = ("train", "validation", config.evaluation.test_split)
     corpus = open_corpus(config.data, cache_dir, report, needed=needed)
     vocabulary = vocabulary or prepare_vocabulary(corpus, config.data.vocab_size, cache_dir, report)
+    if config.data.marks:
+        _check_symbols(corpus, vocabulary)
     for split in ("validation", config.evaluation.test_split):
         check_scored(corpus.pairs(split), vocabulary, 2 * (f"The {split} split",))
     rate, samples = config.data.bpe_dropout_rate, config.data.bpe_dropout_samples
@@ -77,6 +79,17 @@ def check_scored(
                         f"{name}, line {number}: a sentence that is scored must have at most "
                         f"{MAX_SENTENCE_TOKENS:,} tokens, this has {size:,}. Split it."
                     )
+
+
+def _check_symbols(corpus: Corpus, vocabulary: Vocabulary) -> None:
+    """Refuses another run's vocabulary that spells marks or labels in letters."""
+    for number, symbol in enumerate(corpus.symbols):
+        ids = vocabulary.encode(symbol)
+        if len(ids) != 2 or (number == 0 and ids[0] != MARK_ID):
+            raise ValueError(
+                f"The vocabulary must have the symbol {symbol!r} as one piece, and it has not: it "
+                "is that of a run with other labels. Leave out --finetune_from."
+            )
 
 
 def in_the_order_of(config: ExperimentConfig, data: TrainingData) -> TrainingData:

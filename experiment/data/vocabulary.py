@@ -14,6 +14,7 @@ import sentencepiece
 from experiment.data.atomic import write_file
 
 PAD_ID, BOS_ID, EOS_ID, UNK_ID = 0, 1, 2, 3
+MARK_ID = 4  # the first symbol; of a corpus with marks these
 
 MAX_TRAINING_SENTENCES = 2_000_000
 _LONGEST_SENTENCE = 2**30  # bytes; sentencepiece drops longer ones, by default those over 4,192

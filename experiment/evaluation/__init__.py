@@ -3,6 +3,7 @@
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores, tree_scores
 from experiment.evaluation.evaluator import Evaluator
+from experiment.evaluation.labelling import classification_scores
 from experiment.evaluation.parsing import delinearised, is_repaired, right_branching
 from experiment.evaluation.perplexity import of_texts, perplexity
 from experiment.evaluation.significance import SAMPLES, Estimate, compare, paired_bootstrap
@@ -17,6 +18,7 @@ __all__ = [
     "Task",
     "Translation",
     "Translator",
+    "classification_scores",
     "compare",
     "delinearised",
     "is_repaired",

@@ -4,10 +4,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from experiment.config import NOTHING, ExperimentConfig
-from experiment.data import bracketed
+from experiment.config import LABELLED, NOTHING, ExperimentConfig
+from experiment.data import bracketed, marked_sentence, marked_words, unmarked
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores
+from experiment.evaluation.labelling import classification_scores
 from experiment.evaluation.parsing import delinearised
 
 # A bracket in a text, as treebanks write it: theirs are those of the tree.
@@ -17,7 +18,8 @@ _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "{": "-LCB-", "}": "-RCB-"}
 class Task(NamedTuple):
     """What is asked of a model."""
 
-    name: str  # "translation", "parsing", "tagging" or "language_modelling"
+    # "translation", "parsing", "tagging", "classification" or "language_modelling"
+    name: str
     # Of all sources, outputs and references; figures by name.
     scores: Callable[[Sequence[str], Sequence[str], Sequence[str]], dict[str, object]]
     read: Callable[[str], str]  # a line of a person -> a sentence like those trained on
@@ -68,6 +70,8 @@ def task_of(config: ExperimentConfig) -> Task:
     side = config.data.target_language
     if config.data.source_language == NOTHING:
         return LANGUAGE_MODELLING
+    if config.data.corpus in LABELLED:
+        return Task("classification", classification_scores, marked_sentence, _as_it_is)
     if config.data.corpus != "treebank":
         scores = functools.partial(
             _translation_scores, tokenizer=config.evaluation.tokenizer, language=side
@@ -75,7 +79,19 @@ def task_of(config: ExperimentConfig) -> Task:
         return TRANSLATION._replace(scores=scores)
     if side == "tree":
         return Task("parsing", parsing_scores, _without_brackets, _in_brackets)
+    if config.data.marks:
+        return Task("tagging", _marked_tagging_scores, _marked, _as_it_is)
     return Task("tagging", tagging_scores, _without_brackets, _as_it_is)
+
+
+def _marked_tagging_scores(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> dict[str, object]:
+    return tagging_scores([unmarked(source) for source in sources], outputs, references)
+
+
+def _marked(line: str) -> str:
+    return marked_words(_without_brackets(line))
 
 
 def _without_brackets(line: str) -> str:

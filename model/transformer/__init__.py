@@ -2,13 +2,19 @@
 
 from model.transformer.attention import Memory, MultiHeadAttention, dot_product_attention
 from model.transformer.cache import DecoderCache
-from model.transformer.config import DecoderOnlyConfig, TransformerConfig
+from model.transformer.config import DecoderOnlyConfig, EncoderOnlyConfig, TransformerConfig
 from model.transformer.decoder import Decoder
 from model.transformer.decoder_only import DecoderOnly, PromptCache
 from model.transformer.embedding import Embedding, embed
 from model.transformer.encoder import Encoder
+from model.transformer.encoder_only import EncoderOnly, EncoderOnlyCache, reading_positions
 from model.transformer.feed_forward import FeedForward
-from model.transformer.flops import decoder_only_flops, forward_flops, training_flops
+from model.transformer.flops import (
+    decoder_only_flops,
+    encoder_only_flops,
+    forward_flops,
+    training_flops,
+)
 from model.transformer.masks import (
     Window,
     causal_mask,
@@ -22,6 +28,7 @@ from model.transformer.masks import (
 from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from model.transformer.parameter_count import (
     decoder_only_counts,
+    encoder_only_counts,
     parameter_count,
     parameter_counts,
 )
@@ -36,7 +43,14 @@ from model.transformer.relative_positions import Placement, RelativePositions
 from model.transformer.residual import Residual
 from model.transformer.restricted_attention import restricted_attention
 from model.transformer.rotary import Rotation, rotate, rotation
-from model.transformer.tokens import BOS_ID, PAD_ID, Tokens, one_sentence_a_row
+from model.transformer.tokens import (
+    BOS_ID,
+    EOS_ID,
+    MARK_ID,
+    PAD_ID,
+    Tokens,
+    one_sentence_a_row,
+)
 from model.transformer.transformer import Transformer
 
 __all__ = [
@@ -50,6 +64,13 @@ __all__ = [
     "DecoderOnly",
     "DecoderOnlyConfig",
     "PromptCache",
+    # The encoder by itself, for labels.
+    "EncoderOnly",
+    "EncoderOnlyCache",
+    "EncoderOnlyConfig",
+    "encoder_only_counts",
+    "encoder_only_flops",
+    "reading_positions",
     # Section 3.2: attention.
     "MultiHeadAttention",
     "Memory",
@@ -96,6 +117,8 @@ __all__ = [
     "rotation",
     # Rows of tokens.
     "BOS_ID",
+    "EOS_ID",
+    "MARK_ID",
     "PAD_ID",
     "Tokens",
     "one_sentence_a_row",

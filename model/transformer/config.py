@@ -107,6 +107,14 @@ class DecoderOnlyConfig(TransformerConfig):
     """
 
 
+@dataclasses.dataclass(frozen=True)
+class EncoderOnlyConfig(TransformerConfig):
+    """Sizes, rates and variants of the encoder by itself: the settings are the Transformer's.
+
+    Of the embedding matrices it has those of the source and of the output.
+    """
+
+
 def _indivisible(d_model: int, num_heads: int) -> str:
     small = [n for n in range(1, math.isqrt(d_model) + 1) if d_model % n == 0]
     divisors = [*small, *(d_model // n for n in small)]

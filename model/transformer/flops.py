@@ -13,7 +13,7 @@ every other, as in that appendix: a mask saves operations only where a kernel sk
 import numpy as np
 from jaxtyping import Int
 
-from model.transformer.config import DecoderOnlyConfig, TransformerConfig
+from model.transformer.config import DecoderOnlyConfig, EncoderOnlyConfig, TransformerConfig
 from model.transformer.feed_forward import GATE_ACTIVATIONS
 
 _BACKWARD = 2  # of each product the gradients of both factors, each as much work as the product
@@ -35,12 +35,19 @@ def forward_flops(
       array([3172249600, 6390579200])
     """
     source, target = source_lengths.astype(np.int64), target_lengths.astype(np.int64)
-    feed_forward = _feed_forward(config)
-    encoder = _attention(config, source, source) + source * feed_forward
     decoder = _attention(config, target, target) + _attention(config, target, source)
-    decoder = decoder + target * feed_forward
-    logits = 2 * config.d_model * config.vocab_size * target
-    return config.num_layers * (encoder + decoder) + logits
+    decoder = decoder + target * _feed_forward(config)
+    return config.num_layers * (_layer(config, source) + decoder) + _logits(config, target)
+
+
+def encoder_only_flops(
+    config: EncoderOnlyConfig,
+    source_lengths: Int[np.ndarray, " B"],
+    target_lengths: Int[np.ndarray, " B"],
+) -> Int[np.ndarray, " B"]:
+    """Returns the operations of one pass of the encoder by itself, from tokens to logits."""
+    source, target = source_lengths.astype(np.int64), target_lengths.astype(np.int64)
+    return config.num_layers * _layer(config, source) + _logits(config, target)
 
 
 def decoder_only_flops(
@@ -53,8 +60,7 @@ def decoder_only_flops(
     Lengths are in tokens, sentence ends included.
     """
     target = target_lengths.astype(np.int64)
-    layer = _attention(config, target, target) + target * _feed_forward(config)
-    return config.num_layers * layer + 2 * config.d_model * config.vocab_size * target
+    return config.num_layers * _layer(config, target) + _logits(config, target)
 
 
 def training_flops(
@@ -67,6 +73,15 @@ def training_flops(
     What `remat` computes a second time is not counted: the model does not need it.
     """
     return (1 + _BACKWARD) * forward_flops(config, source_lengths, target_lengths)
+
+
+def _layer(config: TransformerConfig, tokens: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+    """Counts a layer that attends to itself alone: the encoder's, or a language model's."""
+    return _attention(config, tokens, tokens) + tokens * _feed_forward(config)
+
+
+def _logits(config: TransformerConfig, tokens: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+    return 2 * config.d_model * config.vocab_size * tokens
 
 
 def _attention(

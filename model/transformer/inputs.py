@@ -1,9 +1,10 @@
-"""What the first layer of a stack reads: tokens as vectors, told where they stand (3.4 and 3.5)."""
+"""What a stack is given: embedded tokens with their positions, and which of them see which."""
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from model.transformer.dropout import Dropout
 from model.transformer.embedding import Embedding
+from model.transformer.masks import centred_window, segment_mask, window_mask
 from model.transformer.positions import AddPositions
 from model.transformer.tokens import Tokens
 
@@ -21,3 +22,12 @@ def embedded_tokens(
     length = tokens.ids.shape[1]
     embedded = add_positions(embedding(tokens.ids), tokens.positions, length).astype(dtype)
     return dropout(embedded, deterministic=deterministic)
+
+
+def whole_sentence_mask(tokens: Tokens, attention_window: int) -> Bool[Array, "B 1 S S"]:
+    """Allows an encoder its sentence, or the window around each position (section 4); 0 is all."""
+    mask = segment_mask(tokens.segments, tokens.segments)
+    if not attention_window:
+        return mask
+    window = centred_window(attention_window)
+    return mask & window_mask(tokens.positions, tokens.positions, window)

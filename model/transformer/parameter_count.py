@@ -3,7 +3,7 @@
 Nothing is allocated, so a model of any size is counted at once.
 """
 
-from model.transformer.config import DecoderOnlyConfig, TransformerConfig
+from model.transformer.config import DecoderOnlyConfig, EncoderOnlyConfig, TransformerConfig
 from model.transformer.embedding import TIED_EMBEDDINGS
 from model.transformer.feed_forward import GATE_ACTIVATIONS
 from model.transformer.position_bias import NUM_BUCKETS
@@ -30,6 +30,16 @@ def decoder_only_counts(config: DecoderOnlyConfig) -> dict[str, int]:
         "embeddings": len({uses.target, uses.output}) * config.vocab_size * config.d_model,
         "positions": _positions(config),
         "decoder": _stack(config, attentions=1),
+    }
+
+
+def encoder_only_counts(config: EncoderOnlyConfig) -> dict[str, int]:
+    """Returns the parameters of each part of the encoder by itself."""
+    uses = TIED_EMBEDDINGS[config.tied_embeddings]
+    return {
+        "embeddings": len({uses.source, uses.output}) * config.vocab_size * config.d_model,
+        "positions": _positions(config),
+        "encoder": _stack(config, attentions=1),
     }
 
 

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-PAD_ID, BOS_ID = 0, 1
+# Of the vocabulary's pieces, those that a model must know.
+PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
+MARK_ID = 4  # its first symbol, where a corpus marks what is to be labelled
 
 
 class Tokens(NamedTuple):

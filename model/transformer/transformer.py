@@ -38,8 +38,8 @@ from model.transformer.decoder import Decoder
 from model.transformer.dropout import Dropout
 from model.transformer.embedding import TIED_EMBEDDINGS, Embedding, named_tables
 from model.transformer.encoder import Encoder
-from model.transformer.inputs import embedded_tokens
-from model.transformer.masks import centred_window, own_mask, segment_mask, window_mask
+from model.transformer.inputs import embedded_tokens, whole_sentence_mask
+from model.transformer.masks import own_mask, segment_mask
 from model.transformer.positions import AddPositions, add_positions_of
 from model.transformer.tokens import Tokens
 
@@ -70,10 +70,7 @@ class Transformer(nn.Module):
         """Returns the encoder's output at every source position."""
         parts = self.source_table, self.source_positions
         embedded = self._embed(source, *parts, deterministic=deterministic)
-        mask = segment_mask(source.segments, source.segments)
-        if self.config.attention_window:
-            window = centred_window(self.config.attention_window)
-            mask &= window_mask(source.positions, source.positions, window)
+        mask = whole_sentence_mask(source, self.config.attention_window)
         return self.encoder(embedded, source.positions, mask, deterministic=deterministic)
 
     def decode(

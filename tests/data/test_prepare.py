@@ -13,6 +13,8 @@ from experiment.data import (
 )
 from tests.made_up import config, training_data
 
+SPLITS = ("train", "validation", "test")
+
 
 @pytest.fixture
 def prepare(write_text, tmp_path, lines):
@@ -70,3 +72,20 @@ def test_another_seed_changes_the_order_and_nothing_else():
         ours, theirs = found.plan.rows(step), other.plan.rows(step)
         np.testing.assert_array_equal(ours.examples, theirs.examples)
         np.testing.assert_array_equal(ours.offsets, theirs.offsets)
+
+
+def test_vocabulary_of_another_run_must_have_the_labels_as_pieces(write_text, tmp_path, lines):
+    sides = {"text": b"fine\npoor\n", "label": b"good\nbad\n"}
+    files = {f"{split}.{side}": text for split in SPLITS for side, text in sides.items()}
+    settings = {"corpus": "labelled_text", "dir": str(write_text(files)), "vocab_size": 300}
+    settings |= {"source_language": "text", "target_language": "label"}
+    run = config(data=settings, model={"system": "encoder_only"})
+
+    def prepare(symbols):
+        vocabulary = train_vocabulary(["fine ▸"], 300, symbols)
+        return prepare_training_data(run, tmp_path, lines.append, vocabulary=vocabulary)
+
+    assert len(prepare(("▸", "good", "bad")).train) == 2
+    for symbols, missing in ((("▸", "good"), "bad"), (("good", "▸", "bad"), "▸"), ((), "▸")):
+        with pytest.raises(ValueError, match=f"must have the symbol '{missing}' as one piece"):
+            prepare(symbols)

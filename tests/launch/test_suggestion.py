@@ -59,6 +59,12 @@ def test_language_model_can_compute_its_activations_again():
     assert any("model.remat" in changes for changes in found)
 
 
+def test_encoder_alone_can_be_computed_again():
+    data = {"data.corpus": "labelled_text", "data.dir": "text"}
+    config = changed(CONFIG, {"model.system": "encoder_only", **data})
+    assert any("model.remat" in changes for changes in candidates(config, refused(20), 8))
+
+
 @pytest.mark.parametrize("system", ["recurrent", "convolutional"])
 def test_nothing_is_tried_that_a_system_does_not_have(system):
     config = changed(CONFIG, {"model.system": system})

@@ -3,11 +3,18 @@
 import pathlib
 from collections.abc import Callable
 
-from experiment.config import DataConfig
-from experiment.data.corpora import number_words, survey, text_folder, treebank_folder
+from experiment.config import LABELLED, DataConfig
+from experiment.data.corpora import (
+    labelled,
+    number_words,
+    survey,
+    text_folder,
+    treebank_folder,
+)
 from experiment.data.corpora.catalogue import open_catalogue
 from experiment.data.corpora.corpus import Corpus, Pairs
 from experiment.data.corpora.linearised import PUNCTUATION, WORD, linearised
+from experiment.data.corpora.marks import MARK, marked_sentence, marked_words, unmarked
 from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.plain_trees import ROOTS, TOP, plain
 from experiment.data.corpora.preparation import prepare
@@ -27,6 +34,7 @@ from experiment.data.progress import Progress
 __all__ = [
     "CLOSES",
     "HOLDS",
+    "MARK",
     "OPENS",
     "PUNCTUATION",
     "ROOTS",
@@ -35,6 +43,8 @@ __all__ = [
     "Tree",
     "bracketed",
     "linearised",
+    "marked_sentence",
+    "marked_words",
     "plain",
     "read_trees",
     "walked",
@@ -45,6 +55,7 @@ __all__ = [
     "open_corpus",
     "read_lines",
     "read_pairs",
+    "unmarked",
 ]
 
 Report = Callable[[str], None]
@@ -67,6 +78,8 @@ def open_corpus(
     if config.corpus == "parallel_text":  # so that nothing is written for a folder that lacks one
         files = text_folder.find_files(config.dir, config.languages)
         _check_splits(needed, tuple(files), config.dir)
+    if config.corpus in LABELLED:
+        _check_splits(needed, tuple(labelled.find_files(config)), config.dir)
     if config.corpus == "treebank":
         _check_splits(needed, tuple(treebank_folder.find_files(config.dir)), config.dir)
     open_it = _OPENERS.get(config.corpus, open_catalogue)
@@ -143,4 +156,5 @@ _OPENERS: dict[str, Callable[[DataConfig, pathlib.Path, Report], Corpus]] = {
     "numbers": _open_numbers,
     "parallel_text": _open_parallel_text,
     "treebank": open_treebank,
+    **dict.fromkeys(LABELLED, labelled.open_labelled),
 }

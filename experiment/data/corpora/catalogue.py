@@ -6,9 +6,11 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from experiment.config import NOTHING, DataConfig
+from experiment.config import LINE_BY_LINE, NOTHING, DataConfig
 from experiment.data.corpora.corpus import Corpus, splits_in
 from experiment.data.corpora.preparation import prepare
+
+FILES = (*LINE_BY_LINE, "treebank")
 
 
 def open_catalogue(
@@ -59,12 +61,10 @@ def _builder(name: str, data_dir: pathlib.Path) -> Any:
             raise ValueError(
                 f"data.corpus={name!r} is not in the TFDS catalogue: {reason}"
             ) from None
-        near = difflib.get_close_matches(
-            first, ["numbers", "parallel_text", "treebank", *known], n=1
-        )
+        near = difflib.get_close_matches(first, ["numbers", *FILES, *known], n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"data.corpus={name!r} must be 'numbers', 'parallel_text', 'treebank' or a TFDS "
+            f"data.corpus={name!r} must be 'numbers', {', '.join(map(repr, FILES))} or a TFDS "
             f"translation set such as 'wmt14_translate/de-en'.{guess}"
         ) from None
 

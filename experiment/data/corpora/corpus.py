@@ -5,12 +5,19 @@ import functools
 import itertools
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, overload
 
 from experiment.config import NOTHING
 
 _PAIRS_AT_A_TIME = 10_000
+
+
+class Derived(NamedTuple):
+    """Sources that are not written down as they are read."""
+
+    side: str  # that is written down
+    read: Callable[[str], str]  # what is made of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +32,8 @@ class Corpus:
     source_language: str
     target_language: str
     folder: pathlib.Path  # where TFDS wrote it
-    symbols: tuple[str, ...] = ()  # tokens of training targets that are one piece, never spelled
+    symbols: tuple[str, ...] = ()  # tokens of training text that are one piece, never spelled
+    derived: Derived | None = None
 
     @property
     def direction(self) -> str:
@@ -42,7 +50,8 @@ class Corpus:
             raise ValueError(
                 f"The corpus has no split {split!r}. It has: {', '.join(self.splits)}."
             )
-        return Pairs(_data_source(self.folder, split), self.source_language, self.target_language)
+        derived = self.derived or Derived(self.source_language, str)
+        return Pairs(_data_source(self.folder, split), derived, self.target_language)
 
 
 class Pairs(Sequence[tuple[str, str]]):
@@ -51,9 +60,10 @@ class Pairs(Sequence[tuple[str, str]]):
     Slices and iteration read many pairs at once, six times faster than one index after another.
     """
 
-    def __init__(self, data_source: Any, source_language: str, target_language: str):
+    def __init__(self, data_source: Any, source: Derived, target_language: str):
         self._data_source = data_source
-        self._languages = (source_language, target_language)
+        self._source = source
+        self._target_language = target_language
 
     def __len__(self) -> int:
         return len(self._data_source)
@@ -77,16 +87,31 @@ class Pairs(Sequence[tuple[str, str]]):
 
     def _pair(self, record: dict[str, bytes]) -> tuple[str, str]:
         source, target = (
-            "" if language == NOTHING else record[language].decode("utf-8")
-            for language in self._languages
+            "" if side == NOTHING else record[side].decode("utf-8")
+            for side in (self._source.side, self._target_language)
         )
-        return source, target
+        return self._source.read(source), target
 
 
 def splits_in(folder: pathlib.Path) -> tuple[str, ...]:
     """Returns the splits that TFDS wrote to `folder`."""
     described = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
     return tuple(split["name"] for split in described["splits"])
+
+
+def symbols_in(folder: pathlib.Path, side: str) -> tuple[str, ...]:
+    """Returns the symbols of a side of the corpus in `folder`.
+
+    Raises:
+      ValueError: if the file that names them is damaged.
+    """
+    try:
+        described = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        return tuple(described["symbols"][side])
+    except (OSError, ValueError, KeyError):
+        raise ValueError(
+            f"{folder / 'metadata.json'} cannot be read. Delete {folder} and it is prepared again."
+        ) from None
 
 
 def checked_data_source(builder: Any, split: str) -> Any:

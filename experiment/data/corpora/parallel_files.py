@@ -2,16 +2,14 @@
 
 import itertools
 import pathlib
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from experiment.data.corpora.text_folder import REFUSE, SKIP
-from experiment.data.corpora.text_lines import Unreadable, lines_in
+from experiment.data.corpora.text_lines import Unreadable, is_empty, lines_in
 
 TRAIN = "train"
 EMPTY = "an empty side"
-_INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*\Z")
 
 Sides = dict[str, str | Unreadable]  # language -> line
 
@@ -77,7 +75,7 @@ def read_pairs(source: pathlib.Path | None, target: pathlib.Path) -> list[tuple[
 
 def empty_side(pair: dict[str, str]) -> str:
     """Returns a language in which there is nothing to read, or nothing."""
-    return next((language for language, text in pair.items() if _INVISIBLE.match(text)), "")
+    return next((language for language, text in pair.items() if is_empty(text)), "")
 
 
 def _refusal(

@@ -47,7 +47,11 @@ _ANY_OF_THEM = re.compile("|".join(pattern.pattern for pattern in CHARACTERS.val
 class Survey:
     """Counts what the lines of a split are; memory is 16 bytes a pair and a sample."""
 
-    def __init__(self, split: str, by_language: dict[str, pathlib.Path]):
+    def __init__(
+        self, split: str, by_language: dict[str, pathlib.Path], *, are_translations: bool = True
+    ):
+        """`are_translations` is whether both sides are text, each in a language of its own."""
+        self._are_translations = are_translations and len(by_language) > 1
         self.split = split
         self._unit = "pair" if len(by_language) > 1 else "sentence"
         self.num_lines = self.num_kept = 0
@@ -65,20 +69,21 @@ class Survey:
         if line.fault:
             self._left_out.setdefault(line.fault, Places()).add(line.at)
             return
-        texts = tuple(line.pair.values())
-        if len(texts) == 2 and self.num_kept % self._stride == 0:
-            self._sample.append((texts[0][:_LONGEST_SAMPLE], texts[1][:_LONGEST_SAMPLE]))
+        sides = tuple(line.pair.values())
+        if self._are_translations and self.num_kept % self._stride == 0:
+            first, second = sides
+            self._sample.append((first[:_LONGEST_SAMPLE], second[:_LONGEST_SAMPLE]))
             if len(self._sample) == 2 * SAMPLED_PAIRS:
                 self._sample, self._stride = self._sample[::2], 2 * self._stride
         self.num_kept += 1
-        self._hashes.append(hash(texts))
+        self._hashes.append(hash(sides))
         self._numbers.append(line.number)
-        self._look_at(line, texts)
+        self._look_at(line)
 
-    def _look_at(self, line: Line, texts: tuple[str, ...]) -> None:
+    def _look_at(self, line: Line) -> None:
         if self.split != TRAIN and (side := empty_side(line.pair)):
             self._note(EMPTY_SIDE, side, line.number)
-        elif len(texts) == 2 and texts[0] == texts[1]:
+        elif self._are_translations and len(set(line.pair.values())) == 1:
             self._note(COPIED, next(iter(self._files)), line.number)
         for language, text in line.pair.items():
             if not text.isascii() and not unicodedata.is_normalized("NFC", text):
@@ -134,13 +139,25 @@ class Survey:
             self._note(finding, next(iter(self._files)), int(number))
 
 
-def check(files: Files, report: Callable[[str], None], on_error: str = REFUSE) -> dict[str, int]:
+def check(
+    files: Files,
+    report: Callable[[str], None],
+    on_error: str = REFUSE,
+    *,
+    are_translations: bool = True,
+) -> dict[str, int]:
     """Reads everything once, reports what is in it, and returns the number of pairs of each split.
+
+    Of what are no translations it is not asked whether both sides have the same text, or which
+    language. There may be one side alone.
 
     Raises:
       ValueError: if a file is malformed, two files differ in length, or a split has no pair.
     """
-    surveys = {split: Survey(split, by_language) for split, by_language in files.items()}
+    surveys = {
+        split: Survey(split, by_language, are_translations=are_translations)
+        for split, by_language in files.items()
+    }
     for split, by_language in files.items():
         for path in by_language.values():
             with open_text(path) as file:

@@ -1,6 +1,7 @@
 """A strict reader of text, one sentence a line."""
 
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -16,6 +17,14 @@ class HasLines(Protocol):
 
     def readline(self, size: int = -1, /) -> bytes:
         """Returns a line with its end, or `size` bytes of it."""
+
+
+_INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*\Z")
+
+
+def is_empty(text: str) -> bool:
+    """Returns whether a text has nothing to read: white space at most, be it of width 0."""
+    return bool(_INVISIBLE.match(text))
 
 
 class Rule(NamedTuple):

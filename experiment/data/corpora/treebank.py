@@ -1,12 +1,13 @@
 """The corpus `treebank`: sentences, and what is to be said of them, their trees or their tags."""
 
-import json
+import dataclasses
 import pathlib
 from collections.abc import Callable
 
 from experiment.config import DataConfig
 from experiment.data.corpora import treebank_folder, treebank_survey
-from experiment.data.corpora.corpus import Corpus
+from experiment.data.corpora.corpus import Corpus, Derived, symbols_in
+from experiment.data.corpora.marks import MARK, marked_words
 from experiment.data.corpora.preparation import prepare
 from experiment.data.progress import Progress
 
@@ -26,19 +27,13 @@ def open_treebank(
         report(f"checking the trees in {config.dir}")
         _prepare(config.dir, files, identity, folder, cache_dir, report)
     side = config.target_language
-    symbols = () if side == treebank_survey.WORDS else _symbols(folder, side)
+    symbols = () if side == treebank_survey.WORDS else symbols_in(folder, side)
     languages = (config.source_language, config.target_language)
-    return Corpus(identity, tuple(files), *languages, folder, symbols)
-
-
-def _symbols(folder: pathlib.Path, side: str) -> tuple[str, ...]:
-    try:
-        described = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        return tuple(described["symbols"][side])
-    except (OSError, ValueError, KeyError):
-        raise ValueError(
-            f"{folder / 'metadata.json'} cannot be read. Delete {folder} and it is prepared again."
-        ) from None
+    corpus = Corpus(identity, tuple(files), *languages, folder, symbols)
+    if config.marks:
+        derived = Derived(treebank_survey.WORDS, marked_words)
+        return dataclasses.replace(corpus, symbols=(MARK, *symbols), derived=derived)
+    return corpus
 
 
 def _prepare(

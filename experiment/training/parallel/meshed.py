@@ -59,8 +59,7 @@ class Meshed(Placement):
         Raises:
           ValueError: naming what does not divide.
         """
-        has_heads = model.system in ("transformer", "decoder_only")
-        spread = ("num_heads", "d_ff") if has_heads else ("d_model",)
+        spread = ("num_heads", "d_ff") if model.has("num_heads") else ("d_model",)
         for axis, name in (("fsdp", "d_model"), *(("tensor", name) for name in spread)):
             among, size = self.mesh.shape[axis], getattr(model, name)
             if size % among:

@@ -13,7 +13,7 @@ from experiment.training.parallel.sharding import (
     partition,
 )
 from model.systems import SYSTEMS, system_of
-from tests.made_up import V, config
+from tests.made_up import V, config, data_for
 
 SIX = jax.devices()[:6]
 
@@ -61,6 +61,14 @@ def test_model_that_the_mesh_does_not_divide_is_refused(mesh, message):
         place(config(train={"tokens_per_batch": 640}, mesh=mesh), SIX)
 
 
+def test_systems_with_heads_are_divided_by_them():
+    model = {"system": "encoder_only", "num_heads": 3, "d_model": 24}
+    mesh = MeshConfig(data=-1, tensor=2)
+    run = config(model=model, data=data_for("encoder_only"), mesh=mesh)
+    with pytest.raises(ValueError, match=r"mesh\.tensor=2 must divide model\.num_heads=3 "):
+        place(run, jax.devices())
+
+
 @pytest.mark.parametrize("system", ["recurrent", "convolutional"])
 def test_systems_without_heads_are_divided_by_their_width(system):
     run = config(model={"system": system, "d_model": 20}, train={"tokens_per_batch": 640})
@@ -101,7 +109,8 @@ def test_every_matrix_of_every_variant_has_named_axes(variant):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_optimizer_is_spread_as_the_parameters_are(system):
     place = Meshed(jax.devices(), MeshConfig(data=2, fsdp=2, tensor=2))
-    shardings = place.state_shardings(abstract_state(config(model={"system": system})))
+    run = config(model={"system": system}, data=data_for(system))
+    shardings = place.state_shardings(abstract_state(run))
     adam_state = shardings.opt_state[0]
     assert adam_state.mu == adam_state.nu == shardings.params
     spread = [sharding.spec for sharding in jax.tree.leaves(shardings.params)]

@@ -10,7 +10,7 @@ from experiment.config import MeshConfig
 from experiment.data import training_batches
 from experiment.training import adam, init_state, loss_of, place, train_step
 from model.systems import system_of
-from tests.made_up import V, config, training_data
+from tests.made_up import V, config, data_for, training_data
 
 STEPS = 20
 CONFIG = config(
@@ -33,7 +33,8 @@ PLACEMENTS = {
 def trained(devices, mesh, system="transformer", steps=STEPS):
     """The losses of every step, and the state at the end."""
     model_config = CONFIG.model.__dict__ | {"system": system}
-    run = config(model=model_config, train=CONFIG.train.__dict__, mesh=mesh)
+    sections = {"model": model_config, "data": data_for(system)}
+    run = config(**sections, train=CONFIG.train.__dict__, mesh=mesh)
     placement = place(run, jax.devices()[:devices])
     model, optimizer = system_of(run.model.system_config(V)), adam(run)
     step_fn = functools.partial(train_step, loss_fn=loss_of(model, 0.1), optimizer=optimizer)
@@ -62,7 +63,7 @@ def test_twenty_steps_are_those_of_one_device(name):
 
 
 @pytest.mark.parametrize("name", ["mesh 2x2x2"])
-@pytest.mark.parametrize("system", ["recurrent", "convolutional"])
+@pytest.mark.parametrize("system", ["encoder_only", "recurrent", "convolutional"])
 def test_steps_of_the_other_systems_are_those_of_one_device_too(system, name):
     steps = 5
     alone = trained(1, MeshConfig(), system, steps)
