@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
     config.data.update(target_language="order", batching="bucketed")
     config.data.update(bucket_lengths=(12, 16, 20, 24, 32, 64))
     config.train.update(num_steps=4_000, tokens_per_batch=3_072, warmup_steps=500)
+    config.train.update(learning_rate_scale=0.5)
     config.train.update(evaluate_every=500, save_every=250, label_smoothing=0.0)
     config.decode.update(beam_size=1, max_extra_tokens=2, sentences_per_batch=128)
     return config

@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     config.data.update(source_language="marked_words", target_language="tags")
     config.data.update(bucket_lengths=(32, 64, 96, 128, 192, 256))
     config.train.update(num_steps=2_000, tokens_per_batch=3_072, warmup_steps=300)
+    config.train.update(learning_rate_scale=0.5)
     config.train.update(evaluate_every=500, save_every=250, label_smoothing=0.0)
     config.decode.update(beam_size=1)  # no label depends on another
     return config

@@ -22,7 +22,7 @@ def asked(sentence: str, number: int) -> tuple[str, str] | None:
     be exchanged.
 
     Example:
-      >>> [asked("cat chases dog", number) for number in (1, 5)]
+      >>> [asked("cat chases dog", number) for number in (2, 5)]
       [('cat chases dog', 'original'), ('dog chases cat', 'swapped')]
       >>> asked("well well", 1)
     """
