@@ -66,7 +66,13 @@ def system_of(config: SystemConfig) -> nn.Module:
 
 
 def parameter_count(config: SystemConfig) -> int:
-    """Returns the parameters of the whole system, by arithmetic."""
+    """Returns the parameters of the whole system, by arithmetic.
+
+    Example:
+      >>> base = dict(d_model=512, d_ff=2048, num_heads=8, num_layers=6, dropout_rate=0.1)
+      >>> parameter_count(TransformerConfig(vocab_size=37_000, **base))
+      63045632
+    """
     return sum(_known(config).parameter_counts(config).values())
 
 

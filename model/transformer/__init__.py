@@ -13,7 +13,6 @@ from model.transformer.flops import (
     decoder_only_flops,
     encoder_only_flops,
     forward_flops,
-    training_flops,
 )
 from model.transformer.masks import (
     Window,
@@ -29,7 +28,6 @@ from model.transformer.norms import LayerNorm, RMSNorm, layer_norm, rms_norm
 from model.transformer.parameter_count import (
     decoder_only_counts,
     encoder_only_counts,
-    parameter_count,
     parameter_counts,
 )
 from model.transformer.position_bias import (
@@ -97,12 +95,10 @@ __all__ = [
     "sinusoidal_positions",
     # Table 3's last column.
     "decoder_only_counts",
-    "parameter_count",
     "parameter_counts",
     # What it takes to use them.
     "decoder_only_flops",
     "forward_flops",
-    "training_flops",
     # What may stand in for the sinusoids.
     "LearnedPositions",
     "Placement",

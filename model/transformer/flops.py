@@ -16,8 +16,6 @@ from jaxtyping import Int
 from model.transformer.config import DecoderOnlyConfig, EncoderOnlyConfig, TransformerConfig
 from model.transformer.feed_forward import GATE_ACTIVATIONS
 
-_BACKWARD = 2  # of each product the gradients of both factors, each as much work as the product
-
 
 def forward_flops(
     config: TransformerConfig,
@@ -61,18 +59,6 @@ def decoder_only_flops(
     """
     target = target_lengths.astype(np.int64)
     return config.num_layers * _layer(config, target) + _logits(config, target)
-
-
-def training_flops(
-    config: TransformerConfig,
-    source_lengths: Int[np.ndarray, " B"],
-    target_lengths: Int[np.ndarray, " B"],
-) -> Int[np.ndarray, " B"]:
-    """Returns the operations of an update for each pair: forward, and backward twice as much.
-
-    What `remat` computes a second time is not counted: the model does not need it.
-    """
-    return (1 + _BACKWARD) * forward_flops(config, source_lengths, target_lengths)
 
 
 def _layer(config: TransformerConfig, tokens: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:

@@ -43,17 +43,6 @@ def encoder_only_counts(config: EncoderOnlyConfig) -> dict[str, int]:
     }
 
 
-def parameter_count(config: TransformerConfig) -> int:
-    """Returns the parameters of the whole model.
-
-    Example:
-      >>> base = dict(d_model=512, d_ff=2048, num_heads=8, num_layers=6, dropout_rate=0.1)
-      >>> parameter_count(TransformerConfig(vocab_size=37_000, **base))
-      63045632
-    """
-    return sum(parameter_counts(config).values())
-
-
 def _stack(config: TransformerConfig, *, attentions: int) -> int:
     norm = _norm(config)
     # One norm for each sub-layer, and with pre-norm another at the stack's end.

@@ -32,7 +32,8 @@ from experiment.training import (
 )
 from experiment.training.seeds import common_step
 from experiment.training.stacking import stacked, unstacked
-from model.transformer import Transformer, training_flops
+from model.systems import training_flops
+from model.transformer import Transformer
 from tests.made_up import V, config, training_data, vocabulary
 
 CONFIG = config()

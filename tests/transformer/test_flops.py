@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from model.systems import training_flops
 from model.transformer import (
     Transformer,
     TransformerConfig,
     forward_flops,
     one_sentence_a_row,
-    training_flops,
 )
 
 BATCH, SOURCE, TARGET = 3, 24, 17

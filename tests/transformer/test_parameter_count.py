@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import pytest
 
 from experiment.config_files import load_config, published, rows_of
+from model.systems import parameter_count
 from model.transformer import (
     Transformer,
     TransformerConfig,
     one_sentence_a_row,
-    parameter_count,
     parameter_counts,
 )
 from model.transformer.config import CHOICES
