@@ -10,10 +10,8 @@ not UTF-8 or far too long, comes out empty: a warning names it, the others are t
 exit code is 2. With --n_best=N every line gives N lines; with --scores each starts with its score,
 the log probability divided by the length penalty, and a tab. Of a run on a treebank what comes out
 are trees over the words of the line, in brackets, or their tags. A language model goes on with what
-a line begins, an empty one with nothing (docs/language_model.md).
-
-With --temperature=1 they are samples, of which --top_k and --top_p leave out the less likely; the
-same --seed draws the same for the same lines.
+a line begins, an empty one with nothing (docs/language_model.md). With --temperature=1 they are
+samples, of which --top_k and --top_p leave out the less likely; the same --seed draws the same.
 """
 
 import argparse
