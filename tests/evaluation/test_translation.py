@@ -76,7 +76,7 @@ def test_lines_somewhat_longer_than_a_full_batch_takes_are_searched_too(monkeypa
     # 65 to 80 tokens are padded to 80: fewer rows fit than for their own lengths.
     shapes = []
 
-    def searched(params, source, limits, *, max_length):
+    def searched(params, source, limits, numbers, *, max_length):
         shapes.append(source.shape)
         tokens = np.zeros((len(source), 1, max_length), np.int32)
         tokens[:, :, 0] = EOS_ID
@@ -118,7 +118,7 @@ def test_beam_of_one_takes_the_best_token_each_time():
     source, limits = rows_of([LINES[i] for i in range(len(LINES)) if i not in BLANK])
     greedy = jax.jit(
         functools.partial(search, model=MODEL, config=decode_config(beam_size=1), max_length=19)
-    )(params(), source, limits)
+    )(params(), source, limits, np.zeros(len(source), np.int32))
     tokens, lengths = np.asarray(greedy.tokens[:, 0]), np.asarray(greedy.lengths[:, 0])
     inputs = np.concatenate([np.full((len(tokens), 1), BOS_ID, np.int32), tokens[:, :-1]], axis=1)
     logits = jax.jit(functools.partial(MODEL.apply, deterministic=True))(
@@ -138,8 +138,8 @@ def test_translation_is_at_most_as_long_as_its_source_and_three_tokens(monkeypat
     assert decode_config().max_extra_tokens == 3
     compiled = limited._search
 
-    def noted(params, source, limits, *, max_length):
-        found = compiled(params, source, limits, max_length=max_length)
+    def noted(params, source, limits, numbers, *, max_length):
+        found = compiled(params, source, limits, numbers, max_length=max_length)
         seen.extend(zip((source > 0).sum(1).tolist(), found.lengths.max(1).tolist(), strict=True))
         return found
 
@@ -161,7 +161,7 @@ def test_line_break_that_a_model_spells_does_not_break_the_line(monkeypatch):
     spelled = [4 + ord("\n"), 4 + ord("\r"), *vocabulary().encode("cat")]
     assert vocabulary().pieces(spelled[:2]) == ["<0x0A>", "<0x0D>"]
 
-    def spelling(params, source, limits, *, max_length):
+    def spelling(params, source, limits, numbers, *, max_length):
         tokens = np.zeros((len(source), 1, max_length), np.int32)
         tokens[:, :, : len(spelled)] = spelled
         ones = np.ones((len(source), 1), np.float32)
