@@ -91,10 +91,11 @@ def _names(kind: Any) -> set[str]:
 
 
 def _not_of(system: str, name: str, value: Any, default: Any) -> str:
-    others = [other for other, its in SYSTEMS.items() if name in _names(its.config)]
+    *others, last = [other for other, its in SYSTEMS.items() if name in _names(its.config)]
+    having = f"{', '.join(others)} and {last}" if others else last
     return (
         f"model.{name}={value!r} must be {default!r} where model.system={system!r}: only "
-        f"{' and '.join(others)} systems have it."
+        f"{having} systems have it."
     )
 
 

@@ -77,8 +77,11 @@ def config(**sections: Any) -> ExperimentConfig:
 
 def data_for(system: str) -> dict[str, Any]:
     """What the `data` section must say for a system."""
-    labelled = {"corpus": "labelled_text", "dir": "text"}
-    return labelled if system == "encoder_only" else {}
+    its = {
+        "encoder_only": {"corpus": "labelled_text", "dir": "text"},
+        "decoder_only": {"source_language": "nothing"},
+    }
+    return its.get(system, {})
 
 
 def token_ids(*, pairs: int = 60, longest: int = 8, seed: int = 0) -> TokenIds:

@@ -9,7 +9,7 @@ from experiment.config_files import load_config
 from model.baselines import ConvolutionalConfig, RecurrentConfig
 from model.systems import SYSTEMS, parameter_count, system_of
 from model.transformer import Transformer
-from tests.made_up import config
+from tests.made_up import config, data_for
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 SIZES = dict(vocab_size=9, d_model=8, num_layers=1, dropout_rate=0.1)
@@ -60,7 +60,8 @@ def test_impossible_sizes_are_refused(kind, change, message):
     [
         (
             {"system": "rnn"},
-            "model.system='rnn' must be one of transformer, recurrent, convolutional.",
+            "model.system='rnn' must be one of transformer, decoder_only, "
+            "encoder_only, recurrent, convolutional.",
         ),
         (
             {"system": "transformer", "kernel_width": 5},
@@ -69,18 +70,18 @@ def test_impossible_sizes_are_refused(kind, change, message):
         ),
         (
             {"system": "recurrent", "max_positions": 99},
-            "model.max_positions=99 must be 1024 where model.system='recurrent': only transformer "
-            "and convolutional systems have it.",
+            "model.max_positions=99 must be 1024 where model.system='recurrent': only "
+            "transformer, decoder_only, encoder_only and convolutional systems have it.",
         ),
         (
             {"system": "recurrent", "d_k": 4},
-            "model.d_k=4 must be None where model.system='recurrent': only transformer systems "
-            "have it.",
+            "model.d_k=4 must be None where model.system='recurrent': only transformer, "
+            "decoder_only and encoder_only systems have it.",
         ),
         (
             {"system": "convolutional", "positions": "learned"},
             "model.positions='learned' must be 'sinusoidal' where model.system='convolutional': "
-            "only transformer systems have it.",
+            "only transformer, decoder_only and encoder_only systems have it.",
         ),
         (
             {"system": "convolutional", "input_feeding": False},
@@ -89,8 +90,8 @@ def test_impossible_sizes_are_refused(kind, change, message):
         ),
         (
             {"system": "recurrent", "remat": True},
-            "model.remat=True must be False where model.system='recurrent': only transformer "
-            "systems have it.",
+            "model.remat=True must be False where model.system='recurrent': only "
+            "transformer, decoder_only and encoder_only systems have it.",
         ),
         (
             {"system": "convolutional", "max_positions": 15},
@@ -108,7 +109,7 @@ def test_setting_of_another_system_is_refused(model, message):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_setting_of_a_system_is_its_configs(system):
     """So that each can be given, and reaches the module."""
-    chosen = config(model={"system": system}).model
+    chosen = config(model={"system": system}, data=data_for(system)).model
     its = chosen.system_config(99)
     settings = {field.name for field in dataclasses.fields(chosen)}
     assert {field.name for field in dataclasses.fields(its)} <= settings | {"vocab_size"}
