@@ -34,7 +34,7 @@ class Task(NamedTuple):
         Raises:
           ValueError: naming the first.
         """
-        if self.name in ("parsing", "tagging"):  # any text is a translation, or goes on
+        if self.name not in ("translation", "language_modelling"):  # any text is one
             sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
             self.scores(sources, references, references)
 

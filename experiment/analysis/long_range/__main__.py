@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     with command.machine_errors():
         write_file(document, documents.put_between_markers(text, measured).encode())
         plots.save(plots.draw_long_range(sights, settings), figure)
-    print(f"{document}, {figure}: {len(sights)} systems")
+    print(f"{document}, {figure}: {', '.join(sight.system for sight in sights)}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from experiment.analysis.long_range import Gradients, Settings, Sight, markdown, of_equal_size
+from experiment.analysis.long_range import (
+    Gradients,
+    Settings,
+    Sight,
+    comparison,
+    markdown,
+    of_equal_size,
+)
 from experiment.analysis.long_range.__main__ import main
 from experiment.analysis.plots import draw_long_range
 from model.systems import parameter_count
@@ -54,12 +61,14 @@ def test_curves_are_what_was_found():
 
 
 @pytest.mark.slow
-def test_command_writes_tables_and_figure(tmp_path, capsys):
+def test_command_writes_tables_and_figure(tmp_path, capsys, monkeypatch):
+    one = {"transformer": of_equal_size(Settings(length=6, d_model=8))["transformer"]}
+    monkeypatch.setattr(comparison, "of_equal_size", lambda settings: one)
     small = ("--length=6", "--d_model=8", "--num_layers=1", "--steps=2", "--rows=2", "--seeds=1")
     main([f"--out={tmp_path}", *small])
-    assert capsys.readouterr().out.endswith("long_range.png: 3 systems\n")
+    assert capsys.readouterr().out.endswith("long_range.png: transformer\n")
     lines = (tmp_path / "long_range.md").read_text().splitlines()
-    assert sum(line.startswith("| convolutional | ") for line in lines) == 4
+    assert sum(line.startswith("| transformer | ") for line in lines) == 4
     assert imread(tmp_path / "long_range.png").shape[1] > 1_000
 
 
