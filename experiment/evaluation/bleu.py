@@ -9,9 +9,8 @@ The two are different numbers for the same translations.
 import functools
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import sacremoses
 from sacrebleu.metrics import BLEU, CHRF
 
 from experiment.config import TOKENIZERS
@@ -126,6 +125,8 @@ def split_compounds(tokens: str) -> str:
 def _tokens_are(tokenizer: str, language: str) -> str:
     if tokenizer == "none":
         return "as-given"
+    import sacremoses
+
     return f"moses-{language}+compounds|sacremoses:{sacremoses.__version__}"
 
 
@@ -134,5 +135,7 @@ def _most_words(lines: Sequence[str]) -> int:
 
 
 @functools.cache
-def _moses(language: str) -> sacremoses.MosesTokenizer:
+def _moses(language: str) -> Any:
+    import sacremoses  # here, as it takes a third of a second, and most commands do without it
+
     return sacremoses.MosesTokenizer(lang=language)
