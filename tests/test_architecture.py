@@ -27,6 +27,7 @@ def of(names: str) -> frozenset[str]:
 
 CONFIG, CONFIG_FILES = "experiment/config.py", "experiment/config_files.py"
 CONFIG_MAPPING = "experiment/config_mapping.py"
+CONFIG_SECTIONS = "experiment/config_sections.py"
 STORAGE = "experiment/training/checkpoint/storage.py"
 ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
@@ -52,7 +53,8 @@ ROOMS: Mapping[str, Room] = {
     "model/decoding": Room(packages=of("jax jaxtyping"), never=WORLD),
     "experiment": Room(packages=of("")),
     SYSTEMS_TABLE: Room(of("model/transformer model/baselines"), packages=ARRAYS, never=WORLD),
-    CONFIG: Room(
+    CONFIG: Room(of(f"{CONFIG_MAPPING} {CONFIG_SECTIONS}"), packages=of("")),
+    CONFIG_SECTIONS: Room(
         of(f"{CONFIG_MAPPING} {SYSTEMS_TABLE} model/transformer model/baselines"), packages=of("")
     ),
     CONFIG_MAPPING: Room(packages=of("")),
@@ -328,7 +330,7 @@ def test_checker_reports_a_forbidden_import(path, source, found):
     [
         (STORAGE, "import orbax.checkpoint as ocp"),
         ("experiment/training/step.py", "from . import loss\nfrom ..data import Batch"),
-        ("experiment/config.py", "from model.transformer import TransformerConfig"),
+        ("experiment/config_sections.py", "from model.transformer import TransformerConfig"),
         ("configs/big.py", "from configs import base\nfrom ml_collections import ConfigDict"),
         ("model/transformer/decoder.py", "import functools\nfrom flax import linen as nn"),
         ("train.py", "from experiment import config\nfrom experiment.evaluation import bleu"),
