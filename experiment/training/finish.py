@@ -83,7 +83,9 @@ def finish(
     if translations:  # a language model has none
         write_lines(run.workdir.translations, translations)
     write_json(run.workdir.results, results)
-    for (source, reference), translation in list(zip(pairs, translations, strict=False))[:SAMPLES]:
+    for (source, reference), translation in list(
+        zip(pairs, translations, strict=bool(translations))
+    )[:SAMPLES]:
         member.progress.say(f"\n  {source}\n  -> {translation}")
         if translation != reference:
             member.progress.say(f"     (reference: {reference})")

@@ -603,6 +603,30 @@ def test_workdir_moved_away_in_the_middle_of_a_save_is_not_made_anew(tmp_path, m
         assert checkpoints.verify() == [1]
 
 
+def test_another_run_that_began_under_the_name_of_one_moved_away_is_left_alone(
+    tmp_path, monkeypatch
+):
+    folder, write = tmp_path / "run" / "checkpoints", storage.write
+    others = folder / ".unfinished" / "7" / "params"
+
+    def move_then_write(place, items):
+        (tmp_path / "run").rename(tmp_path / "moved")
+        others.mkdir(parents=True)
+        write(place, items)
+        monkeypatch.setattr(CheckpointWriter, "_try_again", lambda self, saving, error: fail(error))
+
+    def fail(error):
+        raise error
+
+    with writing(folder) as checkpoints:
+        monkeypatch.setattr(storage, "write", move_then_write)
+        checkpoints.save(state(2), {})
+        with pytest.raises(FileNotFoundError, match=f"{folder} is gone; put it back"):
+            checkpoints.wait()
+    assert others.is_dir()
+    assert [path.name for path in others.parent.parent.iterdir()] == ["7"]
+
+
 def test_old_step_that_cannot_be_deleted_takes_room_and_no_more(folder, monkeypatch):
     with monkeypatch.context() as locked:
         failing(locked, writer.shutil, "rmtree", 3)  # the first is of what was unfinished

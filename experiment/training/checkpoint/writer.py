@@ -128,9 +128,9 @@ class CheckpointWriter(Checkpoints):
         self._saving = _Saving(step, items, losses, written)
 
     def _write(self, step: int, items: Items) -> None:
-        with self._not_made_anew():
+        place = self._unfinished / str(step)
+        with self._not_made_anew(place):
             self._unfinished.mkdir(exist_ok=True)
-            place = self._unfinished / str(step)
             shutil.rmtree(place, ignore_errors=True)
             storage.write(place, items)
         manifest.commit(place, items)
@@ -138,14 +138,15 @@ class CheckpointWriter(Checkpoints):
         sync(self._folder)
 
     @contextlib.contextmanager
-    def _not_made_anew(self) -> Iterator[None]:
+    def _not_made_anew(self, place: pathlib.Path) -> Iterator[None]:
         """Sees to it that the folder is the same before and after the block.
 
         Orbax makes what is missing above the folder that it is given. When the workdir is moved
         away in the middle of that, a second one must not come to be under the old name.
 
         Raises:
-          FileNotFoundError: if the folder is gone, or was; what was made in its place is removed.
+          FileNotFoundError: if the folder is gone, or was. What was made anew around `place` is
+            removed, and nothing of whoever may have begun another run there.
         """
         gone = FileNotFoundError(f"{self._folder} is gone; put it back")
         if (before := _looked_at(self._folder)) is None:
@@ -155,8 +156,8 @@ class CheckpointWriter(Checkpoints):
         finally:
             now = _looked_at(self._folder)
             if now is None or not os.path.samestat(before, now):
-                shutil.rmtree(self._unfinished, ignore_errors=True)
-                for empty in (self._folder, self._folder.parent):
+                shutil.rmtree(place, ignore_errors=True)
+                for empty in (self._unfinished, self._folder, self._folder.parent):
                     with contextlib.suppress(OSError):  # another's files are left alone
                         empty.rmdir()
                 raise gone
