@@ -80,7 +80,8 @@ ROOMS: Mapping[str, Room] = {
     "benchmarks": Room(of(f"{ALL} scripts")),
     "scripts": Room(of(ALL)),
     "tests": Room(
-        of(f"{ALL} {CHECKPOINT_COMMAND} {' '.join(MEASURING_COMMANDS)} scripts benchmarks")
+        of(f"{ALL} {CHECKPOINT_COMMAND} {' '.join(MEASURING_COMMANDS)}")
+        | of("scripts benchmarks notebooks")
     ),
     "notebooks": Room(of(ALL)),
 }

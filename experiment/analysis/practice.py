@@ -1,0 +1,72 @@
+"""Small runs that a notebook finds, or trains while its reader waits."""
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+from experiment.analysis.runs import Run, load
+from experiment.training import Workdir, default_workdir
+
+_CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+RUNS_VARIABLE = "ATTENTION_LAB_RUNS"
+
+
+def runs_folder() -> pathlib.Path:
+    """Returns where runs lie: the checkout's `runs`, wherever a notebook is opened from.
+
+    $ATTENTION_LAB_RUNS names another folder.
+    """
+    return pathlib.Path(os.environ.get(RUNS_VARIABLE) or _CHECKOUT / "runs")
+
+
+def find_or_train(
+    config: str,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """Returns the finished run of a config such as "configs/variants.py:rotary".
+
+    It is trained if it is not there, by `train.py`, which goes on with one that is half done.
+    `settings`, as {"train.num_steps": 300}, need a `name` of their own for the folder under
+    `runs_folder()`; without them it is the one that `train.py` and `sweep.py` would choose. `say`
+    is given the lines of its progress; by default they are printed over each other.
+
+    Raises:
+      ValueError: if there are settings and no name, or what `train.py` says it was given wrongly.
+    """
+    if settings and name is None:
+        raise ValueError(
+            f"A run of {config} with other settings must have a name; its own is that of the run "
+            "without them."
+        )
+    folder = runs_folder() / (name or default_workdir(config).relative_to("runs"))
+    if not Workdir(folder).results.exists():
+        _train(config, folder, settings or {}, say or _over_the_last)
+    return load(folder)
+
+
+def _train(
+    config: str, folder: pathlib.Path, settings: Mapping[str, object], say: Callable[[str], None]
+) -> None:
+    command = [sys.executable, str(_CHECKOUT / "train.py"), f"--config={_CHECKOUT / config}"]
+    command += [f"--config.{name}={value}" for name, value in settings.items()]
+    command.append(f"--workdir={folder}")
+    last = ""
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as training:
+        assert training.stderr is not None
+        for line in training.stderr:
+            last = line.strip() or last
+            say(last)
+    if training.returncode:
+        raise ValueError(f"{folder} could not be trained. {last}")
+    say(f"{folder.name}: trained.")
+
+
+def _over_the_last(line: str) -> None:
+    print(f"\r{line:<110.110}", end="", flush=True)
