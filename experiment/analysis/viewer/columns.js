@@ -99,7 +99,8 @@ function mean(values) {
 function showValues(button, values) {
   const [, figure, bars] = button.children;
   figure.textContent = values.length && mean(values) >= 0.005 ? mean(values).toFixed(2) : "";
-  bars.replaceChildren(...values.map(([head, value]) => {
+  const seen = values.filter(([, value]) => value >= 0.005);
+  bars.replaceChildren(...seen.map(([head, value]) => {
     const bar = make("i");
     bar.style.setProperty("width", `${((100 * value) / values.length).toFixed(1)}%`);
     bar.style.setProperty("background", colour(head));
