@@ -45,7 +45,7 @@ def look(
     ended: list[float] = []
     sentences: list[Content] = []
     for each in given:
-        say(_estimate(ended, len(given), len(heads)))
+        say(estimate(ended, len(given), len(heads)))
         sentences.append(_sentence(run, each, removals, heads))
         ended.append(time.monotonic())
     say("the weights of all sentences ...")
@@ -53,7 +53,7 @@ def look(
     return {"run": _about(run), "kinds": _kinds(heads), "sentences": sentences}
 
 
-def _estimate(ended: Sequence[float], total: int, num_heads: int) -> str:
+def estimate(ended: Sequence[float], total: int, num_heads: int) -> str:
     """Returns how far it is; the first sentence's time says nothing, as it is compiled for."""
     left, done = "compiling first", len(ended)
     if done > 1:

@@ -8,7 +8,7 @@ import pytest
 from experiment.analysis.sentences import batch_of, pieces_of
 from experiment.analysis.sites import Site
 from experiment.analysis.viewer import Given, Removals, data, look
-from experiment.analysis.viewer.data import encoded
+from experiment.analysis.viewer.data import encoded, estimate
 from experiment.analysis.weights import attention_weights
 from tests.analysis.viewer.tiny import tiny_run
 
@@ -118,6 +118,11 @@ def test_how_far_it_is_is_said_before_each_sentence(content, said):
         "sentence 1 of 2, without each of 12 heads: compiling first",
         "sentence 2 of 2, without each of 12 heads: compiling first",
     ]
+
+
+def test_the_first_sentence_is_not_counted_on():
+    ended = [100.0, 110.0, 130.0]  # before 100.0 it was compiled for
+    assert estimate(ended, 7, 3) == "sentence 4 of 7, without each of 3 heads: about 1m00s left"
 
 
 def test_a_language_model_has_a_text_and_no_output():
