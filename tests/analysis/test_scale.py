@@ -117,7 +117,8 @@ def test_prediction_falls_with_the_root_of_d_k():
 def test_jacobian_norm_is_that_of_the_derivative_of_softmax():
     logits = np.array([0.3, -1.2, 2.0, 0.1])
     expected = np.linalg.norm(jax.jacobian(jax.nn.softmax)(jnp.asarray(logits)))
-    assert jacobian_norm(np.asarray(jax.nn.softmax(logits))) == pytest.approx(expected, rel=1e-5)
+    weights = np.asarray(jax.nn.softmax(logits))[None]
+    assert jacobian_norm(weights) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture(scope="module")

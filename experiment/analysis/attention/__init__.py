@@ -5,6 +5,7 @@ from experiment.analysis.attention.alignment import (
     aligned,
     alignment,
     alignment_measures,
+    best_aligning,
     matrix,
 )
 from experiment.analysis.attention.figures import (
@@ -36,6 +37,7 @@ __all__ = [
     "aligned",
     "alignment",
     "alignment_measures",
+    "best_aligning",
     "matrix",
     # Figures 3 to 5.
     "LAW",

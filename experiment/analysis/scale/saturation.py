@@ -53,7 +53,7 @@ def predictions(d_k: int, num_keys: int, *, scaled: bool) -> dict[str, float]:
         jacobian = math.sqrt(squares - 2 * cubes + squares**2)
         return _named(1.0, math.log(num_keys) - 0.5, math.nan, jacobian)
     share = gap_density(num_keys) / math.sqrt(d_k)  # of queries whose best two keys are that close
-    return _named(d_k, share * math.pi**2 / 6, 1 - share * math.log(2), share)
+    return _named(float(d_k), share * math.pi**2 / 6, 1 - share * math.log(2), share)
 
 
 def saturation(

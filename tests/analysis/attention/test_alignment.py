@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from experiment.analysis.attention import Map, aligned, alignment, alignment_measures, matrix
+from experiment.analysis.attention import (
+    Map,
+    aligned,
+    alignment,
+    alignment_measures,
+    best_aligning,
+    matrix,
+)
 from experiment.analysis.sites import Site
 
 KEYS, QUERIES = ["two", "and", "forty", "</s>"], ["vierzig", "zwei", "</s>"]
@@ -44,6 +51,16 @@ def test_measures_are_means_over_pairs():
     forwards = FOUND._replace(weights=FOUND.weights[:, [1, 0, 2]])
     table = alignment_measures([{FOUND.site: FOUND}, {FOUND.site: forwards}])
     assert table[table["head"] == 1]["forwards"].tolist() == [0.5]
+
+
+def test_a_head_that_always_looks_at_one_word_aligns_worst():
+    diagonal = np.eye(4)[[0, 1, 2]] * 0.7 + 0.1
+    fixed = np.eye(4)[[1, 1, 1]]
+    sharp = np.eye(4)[[0, 2, 3]]
+    found = FOUND._replace(weights=np.array([fixed, diagonal / diagonal.sum(1)[:, None]]))
+    assert best_aligning(alignment_measures([{found.site: found}])) == (2, 2)
+    found = found._replace(weights=np.array([fixed, sharp]))
+    assert best_aligning(alignment_measures([{found.site: found}])) == (2, 2)
 
 
 def test_what_is_no_cross_attention_aligns_nothing():
