@@ -50,7 +50,7 @@ def draw_maps(found: Map, heads: Sequence[int] | None = None, *, columns: int = 
 
 def draw_alignment(found: Map, head: int = MEAN) -> Figure:
     """Returns the weights between target and source words; a ring marks each word's largest."""
-    size = 0.9 * _side(len(found.keys)) + 1.8, 0.9 * _side(len(found.queries)) + 1.2
+    size = max(5.2, _side(len(found.keys)) + 1.8), max(3.2, _side(len(found.queries)) + 1.2)
     figure = Figure(figsize=size, layout="constrained")
     axis, weights = figure.subplots(), matrix(found, head)
     picture = _heatmap(axis, weights, found, float(weights.max()))
