@@ -10,7 +10,6 @@ from experiment.analysis.runs import Run
 from experiment.analysis.sentences import batch_of
 from experiment.analysis.weights import attention_weights
 
-_PAIRS_AT_ONCE = 64
 _OFFSETS = {"self": 0, "previous": -1, "next": 1}
 
 
@@ -25,7 +24,9 @@ def entropy(weights: Float[np.ndarray, "*N S"]) -> Float[np.ndarray, "*N"]:
     return np.abs((weights * np.log(safe)).sum(-1))
 
 
-def profiles(run: Run, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def profiles(
+    run: Run, pairs: Sequence[tuple[str, str]], *, pairs_at_once: int = 64
+) -> pd.DataFrame:
     """Returns a row for every head of a run: `profile` over the queries of all pairs.
 
     Layers and heads are counted from 1. In a decoder nothing stands behind a query, so that "next"
@@ -35,8 +36,8 @@ def profiles(run: Run, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
       ValueError: if there are no pairs, or the model has no heads.
     """
     found: dict[tuple[str, int], list[pd.DataFrame]] = {}
-    for begin in range(0, max(len(pairs), 1), _PAIRS_AT_ONCE):
-        batch = batch_of(run.vocabulary, pairs[begin : begin + _PAIRS_AT_ONCE])
+    for begin in range(0, max(len(pairs), 1), pairs_at_once):
+        batch = batch_of(run.vocabulary, pairs[begin : begin + pairs_at_once])
         source, target = (
             np.asarray((segments > 0).sum(1))
             for segments in (batch.source_segments, batch.target_segments)

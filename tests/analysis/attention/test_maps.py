@@ -1,9 +1,5 @@
 """Maps of a run: the weights of its model, cut to each pair, with the right words on the axes."""
 
-import functools
-import pathlib
-
-import jax
 import numpy as np
 import pytest
 
@@ -16,24 +12,11 @@ from experiment.analysis.attention import (
     tidy,
     with_translations,
 )
-from experiment.analysis.runs import Run
 from experiment.analysis.sentences import batch_of
 from experiment.analysis.sites import Site
 from experiment.analysis.weights import attention_weights
-from experiment.training import Workdir, init_params
-from model.systems import system_of
-from tests.made_up import config, vocabulary
 
 PAIRS = [("the cat sat on the mat", "die Katze saß"), ("the dog", "der Hund auf der Matte")]
-
-
-@pytest.fixture(scope="module")
-def run():
-    settings = config()
-    model = system_of(settings.model.system_config(vocabulary().size))
-    params = jax.jit(functools.partial(init_params, model))(jax.random.key(0))
-    workdir = Workdir(pathlib.Path("runs/made_up"))
-    return Run(workdir, settings, vocabulary(), model, params, (0,), {})
 
 
 @pytest.fixture(scope="module")

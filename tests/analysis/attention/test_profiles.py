@@ -1,7 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from experiment.analysis.attention import entropy, profile
+from experiment.analysis.attention import entropy, profile, profiles
+from experiment.analysis.sentences import batch_of
+from experiment.analysis.sites import Site
+from experiment.analysis.weights import attention_weights
 
 # One sentence of three tokens and a column and a row of padding, which must not count.
 WEIGHTS = np.array([[[[0.5, 0.5, 0.0, 9], [0.0, 1.0, 0.0, 9], [1.0, 0.0, 0.0, 9], [9, 9, 9, 9]]]])
@@ -61,3 +65,22 @@ def test_even_weights_have_all_the_entropy_there_is():
     found = of(np.full((1, 1, 3, 3), 1 / 3))
     assert found["relative entropy"] == pytest.approx(1)
     assert found["distance"] == pytest.approx(found["even distance"])
+
+
+def test_profiles_of_a_run_are_those_of_its_weights_in_any_batches(run):
+    pairs = [("the cat sat on the mat", "die Katze saß"), ("the dog", "der Hund auf der Matte")]
+    batch = batch_of(run.vocabulary, pairs)
+    weights = attention_weights(run.model, run.params, batch)
+    source, target = ((of > 0).sum(1) for of in (batch.source_segments, batch.target_segments))
+    axes = {"encoder": (source, source), "decoder": (target, target), "cross": (target, source)}
+    table = profiles(run, pairs, pairs_at_once=1)
+    assert table["kind"].tolist() == ["encoder"] * 2 + ["decoder"] * 2 + ["cross"] * 2
+    for kind, (queries, keys) in axes.items():
+        expected = profile(weights[Site(kind, 0)], queries, keys, causal=kind == "decoder")
+        found = table[table["kind"] == kind].drop(columns=["kind", "layer"])
+        pd.testing.assert_frame_equal(found.reset_index(drop=True), expected, rtol=1e-4)
+
+
+def test_no_pairs_are_refused(run):
+    with pytest.raises(ValueError, match="at least one sentence pair"):
+        profiles(run, [])
