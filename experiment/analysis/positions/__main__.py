@@ -64,6 +64,7 @@ _HELP = {
     "d_model": "width of the model",
     "num_layers": "layers of each stack",
     "steps": "updates",
+    "warmup_steps": "updates until the learning rate is highest",
     "tokens_per_batch": "tokens of an update, of either side",
     "seeds": "trained of each scheme, together",
 }

@@ -45,6 +45,7 @@ class Settings:
     d_model: int = 64
     num_layers: int = 2
     steps: int = 3_000
+    warmup_steps: int = 300  # equation 3
     tokens_per_batch: int = 1_536
     seeds: int = 3
 
@@ -80,7 +81,11 @@ class Settings:
         row = variants.get_config(_ROWS.get(scheme, scheme))
         config: ExperimentConfig = from_mapping(ExperimentConfig, row.to_dict())
         sizes = {"d_model": self.d_model, "d_ff": 2 * self.d_model, "num_layers": self.num_layers}
-        recipe = {"num_steps": self.steps, "tokens_per_batch": self.tokens_per_batch}
+        recipe = {
+            "num_steps": self.steps,
+            "warmup_steps": self.warmup_steps,
+            "tokens_per_batch": self.tokens_per_batch,
+        }
         return dataclasses.replace(
             config,
             seed=seed,

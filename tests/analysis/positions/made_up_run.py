@@ -1,12 +1,10 @@
 """A run in memory, of random parameters: what is asked of it needs no training."""
 
-import functools
 import pathlib
 
-import jax
-
+from experiment.analysis.positions.equivariance import drawn_params
 from experiment.analysis.runs import Run
-from experiment.training import Workdir, init_params
+from experiment.training import Workdir
 from model.systems import system_of
 from tests import made_up
 
@@ -14,11 +12,11 @@ PAIRS = [("the cat sat", "die Katze saß"), ("the mat", "auf der Matte"), ("on t
 
 
 def run_of(positions: str) -> Run:
-    """A run of a scheme; all schemes start from the same random numbers."""
+    """A run of a scheme."""
     config = made_up.config(
         model={"positions": positions, "max_positions": 32}, data={"vocab_size": 300}
     )
     vocabulary = made_up.vocabulary()
     model = system_of(config.model.system_config(vocabulary.size))
-    params = jax.jit(functools.partial(init_params, model))(jax.random.key(0))
-    return Run(Workdir(pathlib.Path("nowhere")), config, vocabulary, model, params, (0,), {})
+    workdir, params = Workdir(pathlib.Path("nowhere")), drawn_params(model, 0)
+    return Run(workdir, config, vocabulary, model, params, (0,), {})

@@ -1,19 +1,19 @@
-import functools
+import dataclasses
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiment.analysis.positions import SCHEMES, order_of, order_seen, orders_by_scheme
-from experiment.analysis.positions.equivariance import SMALL
-from experiment.training import init_params
+from experiment.analysis.positions.equivariance import SMALL, drawn_params
 from model.transformer import BOS_ID, Transformer
+
+ONE_LAYER = dataclasses.replace(SMALL, num_layers=1)
 
 
 @pytest.fixture(scope="module")
 def orders():
-    return orders_by_scheme()
+    return orders_by_scheme(config=ONE_LAYER)
 
 
 def test_without_positions_order_is_rounding(orders):
@@ -35,8 +35,8 @@ def test_languages_differ_in_nothing_but_the_words(orders):
 
 
 def test_the_same_order_changes_nothing_at_all():
-    model = Transformer(SMALL)
-    params = jax.jit(functools.partial(init_params, model))(jax.random.key(0))
+    model = Transformer(ONE_LAYER)
+    params = drawn_params(model, 0)
     ids = np.array([4, 5, 6])
     seen = order_seen(model, params, ids, np.arange(3), np.array([BOS_ID, 4]))
     assert (seen.encoder, seen.logits, seen.is_blind) == (0, 0, True)
