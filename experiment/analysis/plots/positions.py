@@ -90,7 +90,7 @@ def draw_linear_map(
         "fit - rotation": "^--",
     }.items():
         right.plot(errors.index, errors[column], style, markersize=4, label=column)
-    right.axhline(np.finfo(float).eps, color="0.6", linewidth=0.8)
+    right.axhline(float(np.finfo(float).eps), color="0.6", linewidth=0.8)
     right.set_xscale("log", base=2)
     right.set_yscale("log")
     right.legend(frameon=False, fontsize=8)
@@ -178,7 +178,7 @@ def _bars(axis: Axes, orders: pd.DataFrame) -> None:
     for shift, column, color in ((-0.2, "encoder", "#1f5fa8"), (0.2, "logits", "#d1762c")):
         axis.bar(places + shift, worst[column], 0.38, color=color, label=f"{column} differ by")
     axis.set_yscale("log")
-    axis.axhline(np.finfo(np.float32).eps, color="0.6", linewidth=0.8)
+    axis.axhline(float(np.finfo(np.float32).eps), color="0.6", linewidth=0.8)
     axis.set_xticks(places, list(worst.index), rotation=20)
     axis.legend(frameon=False, fontsize=8)
     frame(axis, "", "of the mean logit (grey: float32's epsilon)")

@@ -80,7 +80,11 @@ class Settings:
         """Returns the recipe of a scheme: a row of `configs/variants.py` with these settings."""
         row = variants.get_config(_ROWS.get(scheme, scheme))
         config: ExperimentConfig = from_mapping(ExperimentConfig, row.to_dict())
-        sizes = {"d_model": self.d_model, "d_ff": 2 * self.d_model, "num_layers": self.num_layers}
+        sizes: dict[str, Any] = {
+            "d_model": self.d_model,
+            "d_ff": 2 * self.d_model,
+            "num_layers": self.num_layers,
+        }
         recipe = {
             "num_steps": self.steps,
             "warmup_steps": self.warmup_steps,

@@ -34,7 +34,10 @@ class PairScores(NamedTuple):
         return {"nll": float(nll.sum() / tokens.sum()), "exact": float(exact.mean())}
 
 
-def scorer(model: nn.Module) -> Callable[[Params, Batch], PairScores]:
+Scorer = Callable[[Params, Batch], PairScores]
+
+
+def scorer(model: nn.Module) -> Scorer:
     """Returns what scores parameters on batches of one pair a row; it compiles each shape once."""
 
     @jax.jit

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from experiment.analysis.positions.encoding import SIDES, learned_tables
 from experiment.analysis.positions.equivariance import SCHEMES
-from experiment.analysis.positions.pair_scores import scorer
+from experiment.analysis.positions.pair_scores import Scorer, scorer
 from experiment.analysis.runs import Run
 from experiment.analysis.sentences import batch_of
 from experiment.training import init_params
@@ -100,7 +100,8 @@ def swaps(run: Run, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> pd.Da
     learned positions there are also those moved along, counted backwards from the longest sentence
     of `pairs`, in an order drawn once for all sentences, and left out on one side.
     """
-    batch, scorers, found = batch_of(run.vocabulary, pairs), {}, []
+    scorers: dict[Any, Scorer] = {}
+    batch, found = batch_of(run.vocabulary, pairs), []
     for change, sides, changed in _changes(run, batch.source.shape[1], seed):
         model = changed.config.model
         score = scorers.setdefault(model, scorer(changed.model))
