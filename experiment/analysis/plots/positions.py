@@ -23,7 +23,10 @@ SCHEMES: Mapping[str, tuple[str, str]] = {
 
 
 def draw_encoding(table: Float[np.ndarray, "T D"], products: pd.DataFrame, *, title: str) -> Figure:
-    """Returns a table of encodings as a picture, and PE(pos) · PE(pos + k) by offset k."""
+    """Returns a table of encodings as a picture, and PE(pos) · PE(pos + k) by offset k.
+
+    The second is a mean over all positions, and shaded their range, which sinusoids do not have.
+    """
     figure = Figure(figsize=(11, 3.8), layout="constrained")
     picture, by_offset = figure.subplots(1, 2, width_ratios=(1.2, 1))
     _picture(figure, picture, table)
@@ -167,7 +170,7 @@ def _range(axis: Axes, products: pd.DataFrame) -> None:
         products.index, products.lowest, products.highest, color="#1f5fa8", alpha=0.2, linewidth=0
     )
     axis.plot(products.index, products["mean"], color="#1f5fa8")
-    frame(axis, "k, positions apart", "PE(pos) · PE(pos + k): mean and range over pos")
+    frame(axis, "k, positions apart", "PE(pos) · PE(pos + k)")
 
 
 def _bars(axis: Axes, orders: pd.DataFrame) -> None:

@@ -14,8 +14,8 @@ def markdown(scores: pd.DataFrame, settings: Settings, *, source: str) -> str:
         f"layers of width {settings.d_model}; the median of {settings.seeds} seeds (lowest to "
         "highest)."
     )
-    exact = _of(scores, "exact", 100, ".0f")
-    loss = _of(scores, "nll", 1, ".2f")
+    exact = _of(scores, "exact", 100.0, ".0f")
+    loss = _of(scores, "nll", 1.0, ".2f")
     return measured(
         [
             trained,

@@ -1,4 +1,7 @@
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,12 +28,12 @@ def found(run):
         source[row, : len(ids)] = ids
     hypotheses = search(
         run.params,
-        source,
-        np.full(3, LENGTH),
-        np.arange(3),
+        jnp.asarray(source),
+        jnp.full(3, LENGTH),
+        jnp.arange(3),
         max_length=LENGTH,
         model=run.model,
-        config=run.config.decode.__class__(1, 0.6, 3, 4),
+        config=dataclasses.replace(run.config.decode, beam_size=1),
     )
     lengths = np.asarray(hypotheses.lengths[:, 0])
     return [tokens[:n].tolist() for tokens, n in zip(hypotheses.tokens[:, 0], lengths, strict=True)]
