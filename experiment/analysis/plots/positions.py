@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from experiment.analysis.plots.frame import frame
 
@@ -20,6 +21,7 @@ SCHEMES: Mapping[str, tuple[str, str]] = {
     "alibi": ("#d1762c", "-"),
     "relative": ("#b3342d", "-"),
 }
+_LOSSES = (0.1, 0.2, 0.5, 1, 2, 5)  # nats a token
 
 
 def draw_encoding(table: Float[np.ndarray, "T D"], products: pd.DataFrame, *, title: str) -> Figure:
@@ -53,6 +55,8 @@ def draw_blindness(
         steps, nll = zip(*((line["step"], line["nll"]) for line in lines), strict=True)
         losses.plot(steps, nll, dashes, color=color, label=scheme)
     losses.set_yscale("log")
+    losses.yaxis.set_minor_formatter(NullFormatter())
+    losses.set_yticks(_LOSSES, [str(loss) for loss in _LOSSES])
     losses.legend(frameon=False, title="positions")
     frame(losses, "step", "training loss, nats a token")
     _bars(changed, orders)
@@ -146,6 +150,7 @@ def draw_extrapolation(scores: pd.DataFrame, trained_words: int) -> Figure:
                 markersize=4,
                 label=scheme,
             )
+        axis.set_xticks(sorted(scores.words.unique()))
         axis.set_xlim(scores.words.min() - 0.5, scores.words.max() + 0.5)
     panels[0].set_ylim(-2, 102)
     panels[1].set_yscale("log")
@@ -179,9 +184,10 @@ def _bars(axis: Axes, orders: pd.DataFrame) -> None:
     worst = shares.groupby(level="positions", sort=False).max()
     places = np.arange(len(worst))
     for shift, column, color in ((-0.2, "encoder", "#1f5fa8"), (0.2, "logits", "#d1762c")):
-        axis.bar(places + shift, worst[column], 0.38, color=color, label=f"{column} differ by")
+        axis.bar(places + shift, worst[column], 0.38, color=color, label=column)
     axis.set_yscale("log")
     axis.axhline(float(np.finfo(np.float32).eps), color="0.6", linewidth=0.8)
     axis.set_xticks(places, list(worst.index), rotation=20)
-    axis.legend(frameon=False, fontsize=8)
-    frame(axis, "", "of the mean logit (grey: float32's epsilon)")
+    axis.set_ylim(top=20 * float(worst.to_numpy().max()))
+    axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
+    frame(axis, "", "difference / mean logit (grey: epsilon)")

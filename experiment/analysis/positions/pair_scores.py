@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from experiment.analysis.sentences import inputs_of
-from experiment.data import Batch
+from experiment.data import BOS_ID, EOS_ID, PAD_ID, Batch
 from experiment.training import Params, cross_entropy
+from model.decoding.hypotheses import restrict_logits
 
 _ROWS = 64  # at once
 
@@ -46,7 +47,9 @@ def scorer(model: nn.Module) -> Scorer:
         labels = jnp.asarray(batch.target_labels)
         is_token = jnp.asarray(batch.target_segments) > 0
         nll = jnp.where(is_token, cross_entropy(logits, labels, 0.0)[1], 0.0)
-        is_right = (logits.argmax(-1) == labels) | ~is_token
+        never = jnp.zeros(len(labels), bool)
+        allowed, _ = restrict_logits(logits, never, bos_id=BOS_ID, eos_id=EOS_ID, pad_id=PAD_ID)
+        is_right = (allowed.argmax(-1) == labels) | ~is_token
         return PairScores(nll.sum(1), is_token.sum(1).astype(jnp.float32), is_right.all(1))
 
     def in_parts(params: Params, batch: Batch) -> PairScores:

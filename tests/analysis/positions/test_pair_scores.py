@@ -22,7 +22,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def found(run):
-    """What greedy search finds, as far as it is let."""
+    """What greedy search finds, but for the end that is forced on it."""
     source = np.zeros((3, 4), np.int32)
     for row, ids in enumerate(SOURCES):
         source[row, : len(ids)] = ids
@@ -36,7 +36,9 @@ def found(run):
         config=dataclasses.replace(run.config.decode, beam_size=1),
     )
     lengths = np.asarray(hypotheses.lengths[:, 0])
-    return [tokens[:n].tolist() for tokens, n in zip(hypotheses.tokens[:, 0], lengths, strict=True)]
+    return [
+        tokens[: n - 1].tolist() for tokens, n in zip(hypotheses.tokens[:, 0], lengths, strict=True)
+    ]
 
 
 def batch_of_ids(targets):
