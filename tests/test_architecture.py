@@ -34,7 +34,7 @@ CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
 SYSTEMS_TABLE = "model/systems.py"
 MEASURING_COMMANDS = tuple(
     f"experiment/analysis/{what}/__main__.py"
-    for what in ("influence", "long_range", "paths", "viewer")
+    for what in ("influence", "long_range", "paths", "positions", "viewer")
 )
 SYSTEMS = f"model/transformer model/baselines model/decoding {SYSTEMS_TABLE}"
 INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"

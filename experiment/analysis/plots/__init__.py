@@ -12,9 +12,24 @@ from experiment.analysis.plots.lines import draw_figure3, draw_figure4, draw_fig
 from experiment.analysis.plots.long_range import draw_long_range
 from experiment.analysis.plots.paths import draw_table1
 from experiment.analysis.plots.scale import draw_saturation, draw_training
+from experiment.analysis.plots.positions import (
+    draw_blindness,
+    draw_encoding,
+    draw_extrapolation,
+    draw_linear_map,
+    draw_orders,
+    draw_swaps,
+)
 
 __all__ = [
     "save",
+    # Section 3.5.
+    "draw_blindness",
+    "draw_encoding",
+    "draw_extrapolation",
+    "draw_linear_map",
+    "draw_orders",
+    "draw_swaps",
     # Section 4.
     "draw_influence",
     "draw_long_range",
