@@ -11,7 +11,6 @@ from experiment.analysis.plots.influence import draw_influence
 from experiment.analysis.plots.lines import draw_figure3, draw_figure4, draw_figure5, draw_lines
 from experiment.analysis.plots.long_range import draw_long_range
 from experiment.analysis.plots.paths import draw_table1
-from experiment.analysis.plots.scale import draw_saturation, draw_training
 from experiment.analysis.plots.positions import (
     draw_blindness,
     draw_encoding,
@@ -20,6 +19,7 @@ from experiment.analysis.plots.positions import (
     draw_orders,
     draw_swaps,
 )
+from experiment.analysis.plots.scale import draw_saturation, draw_training
 
 __all__ = [
     "save",
