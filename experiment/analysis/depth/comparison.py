@@ -1,0 +1,112 @@
+"""All variants at all depths: their signals before training, and how training goes."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiment.analysis.depth.removals import VARIANTS
+from experiment.analysis.depth.signals import random_batch, signals_at_start
+from experiment.analysis.depth.training import training_curves
+from experiment.analysis.long_range import Recall
+from model.transformer import DecoderOnlyConfig
+
+WITH_AND_WITHOUT_WARM_UP = ("post-norm", "pre-norm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is compared: the sizes of a language model, of one stack, and how it is trained.
+
+    Raises:
+      ValueError: if a number is less than 1, the rate is not above 0, no depth is named, or
+        `length` has no room for key and query.
+    """
+
+    depths: tuple[int, ...] = (2, 6, 12, 24)
+    d_model: int = 32
+    num_heads: int = 4
+    length: int = 8  # tokens of a text
+    num_keys: int = 8
+    num_fillers: int = 8
+    steps: int = 400
+    rows: int = 16  # texts of an update
+    seeds: int = 3
+    warmup_steps: int = 100
+    rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not self.depths:
+            raise ValueError("--depths must name at least one number of layers.")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = min(value) if isinstance(value, tuple) else value
+            if field.name == "rate" and not least > 0:
+                raise ValueError(f"--rate={value} must be above 0.")
+            if field.name != "rate" and least < 1:
+                raise ValueError(f"--{field.name}={least} must be at least 1.")
+        self.config(self.depths[0])
+
+    @property
+    def task(self) -> Recall:
+        """What is learnt: to recall a value that stands earlier in the same text."""
+        return Recall(self.length, self.num_keys, self.num_fillers, "target")
+
+    def config(self, num_layers: int) -> DecoderOnlyConfig:
+        """Returns the model of so many layers; d_ff is 4 d_model, as in the paper."""
+        return DecoderOnlyConfig(
+            vocab_size=self.task.vocab_size,
+            d_model=self.d_model,
+            d_ff=4 * self.d_model,
+            num_heads=self.num_heads,
+            num_layers=num_layers,
+            dropout_rate=0.0,
+        )
+
+
+class Measured(NamedTuple):
+    """What was found of all variants at all depths."""
+
+    signals: pd.DataFrame  # as `signals_at_start`
+    curves: pd.DataFrame  # `num_layers` and `variant`, then as `training_curves`
+
+
+def measure(settings: Settings, say: Callable[[str], None] = lambda line: None) -> Measured:
+    """Returns signals and training of every variant; `say` is told what is being measured.
+
+    Post- and pre-norm are trained with and without warm-up, the others with it.
+    """
+    config = settings.config(settings.depths[0])
+    batch = random_batch(vocab_size=config.vocab_size, length=settings.length)
+    signals = signals_at_start(config, batch, depths=settings.depths, seeds=settings.seeds, say=say)
+    curves = [
+        training_of(settings, num_layers, name, say)
+        for num_layers in settings.depths
+        for name in VARIANTS
+    ]
+    return Measured(signals, pd.concat(curves, ignore_index=True))
+
+
+def training_of(
+    settings: Settings,
+    num_layers: int,
+    variant: str,
+    say: Callable[[str], None] = lambda line: None,
+) -> pd.DataFrame:
+    """Returns the training of one variant at one depth, all its seeds, with `measure`'s columns."""
+    say(f"training {num_layers} layers, {variant}")
+    both = variant in WITH_AND_WITHOUT_WARM_UP
+    curves = training_curves(
+        settings.config(num_layers),
+        VARIANTS[variant],
+        settings.task,
+        steps=settings.steps,
+        rows=settings.rows,
+        seeds=settings.seeds,
+        rate=settings.rate,
+        warmups=(settings.warmup_steps, 0) if both else (settings.warmup_steps,),
+    )
+    curves.insert(0, "num_layers", num_layers)
+    curves.insert(1, "variant", variant)
+    return curves

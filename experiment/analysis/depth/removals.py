@@ -1,0 +1,76 @@
+"""Residuals and norms taken out of a model from outside: the model has no switch for it.
+
+A function that was compiled outside of a removal is not traced again inside of it, so the removal
+goes around what is traced: `with_removals` wraps the `apply` of a model.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from model.transformer import LayerNorm, Residual, RMSNorm
+
+
+class Variant(NamedTuple):
+    """What stands around the sub-layers of a stack."""
+
+    norm_placement: str = "post"
+    residuals: bool = True
+    norms: bool = True
+
+
+# Without norms their place does not matter, and without residuals it is that between sub-layers.
+VARIANTS: Mapping[str, Variant] = {
+    "post-norm": Variant("post"),
+    "pre-norm": Variant("pre"),
+    "no norm": Variant(norms=False),
+    "no residual": Variant(residuals=False),
+    "neither": Variant(residuals=False, norms=False),
+}
+
+
+def without_residuals() -> contextlib.AbstractContextManager[Any]:
+    """Inside, no sub-layer's inputs are added to its outputs; norms stay where they are."""
+
+    def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
+        if isinstance(context.module, Residual) and context.method_name == "__call__":
+            inputs, *rest = arguments
+            arguments = (jnp.zeros_like(inputs), *rest)
+        return call(*arguments, **options)
+
+    return nn.intercept_methods(intercept)
+
+
+def without_norms() -> contextlib.AbstractContextManager[Any]:
+    """Inside, every norm gives back what it is given; its parameters are there, and unused."""
+
+    def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
+        normed = call(*arguments, **options)  # also where the parameters are made
+        is_norm = isinstance(context.module, LayerNorm | RMSNorm)
+        return arguments[0] if is_norm and context.method_name == "__call__" else normed
+
+    return nn.intercept_methods(intercept)
+
+
+@contextlib.contextmanager
+def removed(variant: Variant) -> Iterator[None]:
+    """Inside, what `variant` is without is removed; where its norms stand, the model must know."""
+    with contextlib.ExitStack() as stack:
+        if not variant.residuals:
+            stack.enter_context(without_residuals())
+        if not variant.norms:
+            stack.enter_context(without_norms())
+        yield
+
+
+def with_removals(function: Callable[..., Any], variant: Variant) -> Callable[..., Any]:
+    """Returns the function, as `model.apply`, with what it calls as in `variant`, also compiled."""
+
+    def inside(*arguments: Any, **options: Any) -> Any:
+        with removed(variant):
+            return function(*arguments, **options)
+
+    return inside
