@@ -27,6 +27,7 @@ from experiment.analysis.depth.report import markdown
 from experiment.analysis.depth.signals import layer_signals, random_batch, signals_at_start
 from experiment.analysis.depth.training import (
     OUTCOMES,
+    Member,
     chance,
     outcomes,
     training_curves,
@@ -52,6 +53,7 @@ __all__ = [
     "random_batch",
     "signals_at_start",
     # Training.
+    "Member",
     "OUTCOMES",
     "chance",
     "outcomes",

@@ -1,14 +1,14 @@
 """All variants at all depths: their signals before training, and how training goes."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from experiment.analysis.depth.removals import VARIANTS
 from experiment.analysis.depth.signals import random_batch, signals_at_start
-from experiment.analysis.depth.training import training_curves
+from experiment.analysis.depth.training import Member, training_curves
 from experiment.analysis.long_range import Recall
 from model.transformer import DecoderOnlyConfig
 
@@ -53,6 +53,11 @@ class Settings:
         """What is learnt: to recall a value that stands earlier in the same text."""
         return Recall(self.length, self.num_keys, self.num_fillers, "target")
 
+    def warmups(self, variant: str) -> tuple[int, ...]:
+        """Returns the numbers of warm-up steps that a variant is trained with; 0 is none."""
+        both = variant in WITH_AND_WITHOUT_WARM_UP
+        return (self.warmup_steps, 0) if both else (self.warmup_steps,)
+
     def config(self, num_layers: int) -> DecoderOnlyConfig:
         """Returns the model of so many layers; d_ff is 4 d_model, as in the paper."""
         return DecoderOnlyConfig(
@@ -80,33 +85,29 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda line: None) 
     config = settings.config(settings.depths[0])
     batch = random_batch(vocab_size=config.vocab_size, length=settings.length)
     signals = signals_at_start(config, batch, depths=settings.depths, seeds=settings.seeds, say=say)
-    curves = [
-        training_of(settings, num_layers, name, say)
-        for num_layers in settings.depths
-        for name in VARIANTS
-    ]
+    curves = [training_of(settings, depth, say=say) for depth in settings.depths]
     return Measured(signals, pd.concat(curves, ignore_index=True))
 
 
 def training_of(
     settings: Settings,
     num_layers: int,
-    variant: str,
+    variants: Sequence[str] = tuple(VARIANTS),
     say: Callable[[str], None] = lambda line: None,
 ) -> pd.DataFrame:
-    """Returns the training of one variant at one depth, all its seeds, with `measure`'s columns."""
-    say(f"training {num_layers} layers, {variant}")
-    both = variant in WITH_AND_WITHOUT_WARM_UP
-    curves = training_curves(
-        settings.config(num_layers),
-        VARIANTS[variant],
-        settings.task,
-        steps=settings.steps,
-        rows=settings.rows,
-        seeds=settings.seeds,
-        rate=settings.rate,
-        warmups=(settings.warmup_steps, 0) if both else (settings.warmup_steps,),
-    )
+    """Returns the training of some variants at one depth, all seeds, with `measure`'s columns."""
+    tables = []
+    for placement in dict.fromkeys(VARIANTS[name].norm_placement for name in variants):
+        names = [name for name in variants if VARIANTS[name].norm_placement == placement]
+        say(f"training {num_layers} layers: {', '.join(names)}")
+        members = [
+            Member(name, warmup, seed)
+            for name in names
+            for warmup in settings.warmups(name)
+            for seed in range(settings.seeds)
+        ]
+        sizes = {"steps": settings.steps, "rows": settings.rows, "rate": settings.rate}
+        tables.append(training_curves(settings.config(num_layers), settings.task, members, **sizes))
+    curves = pd.concat(tables, ignore_index=True)
     curves.insert(0, "num_layers", num_layers)
-    curves.insert(1, "variant", variant)
     return curves

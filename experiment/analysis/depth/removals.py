@@ -10,16 +10,23 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from model.transformer import LayerNorm, Residual, RMSNorm
 
 
+Flag = bool | Bool[Array, ""]
+
+
 class Variant(NamedTuple):
-    """What stands around the sub-layers of a stack."""
+    """What stands around the sub-layers of a stack.
+
+    Whether residuals and norms do may be traced: variants of one placement are one program then.
+    """
 
     norm_placement: str = "post"
-    residuals: bool = True
-    norms: bool = True
+    residuals: Flag = True
+    norms: Flag = True
 
 
 # Without norms their place does not matter, and without residuals it is that between sub-layers.
@@ -32,25 +39,32 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def without_residuals() -> contextlib.AbstractContextManager[Any]:
-    """Inside, no sub-layer's inputs are added to its outputs; norms stay where they are."""
+def without_residuals(keep: Flag = False) -> contextlib.AbstractContextManager[Any]:
+    """Inside, no sub-layer's inputs are added to its outputs; norms stay where they are.
+
+    With `keep` they are; it is for programs that are told so late.
+    """
 
     def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
         if isinstance(context.module, Residual) and context.method_name == "__call__":
             inputs, *rest = arguments
-            arguments = (jnp.zeros_like(inputs), *rest)
+            arguments = (jnp.where(keep, inputs, jnp.zeros_like(inputs)), *rest)
         return call(*arguments, **options)
 
     return nn.intercept_methods(intercept)
 
 
-def without_norms() -> contextlib.AbstractContextManager[Any]:
-    """Inside, every norm gives back what it is given; its parameters are there, and unused."""
+def without_norms(keep: Flag = False) -> contextlib.AbstractContextManager[Any]:
+    """Inside, every norm gives back what it is given; its parameters are there, and unused.
+
+    With `keep` it norms; it is for programs that are told so late.
+    """
 
     def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
-        normed = call(*arguments, **options)  # also where the parameters are made
-        is_norm = isinstance(context.module, LayerNorm | RMSNorm)
-        return arguments[0] if is_norm and context.method_name == "__call__" else normed
+        outputs = call(*arguments, **options)  # also where the parameters are made
+        if isinstance(context.module, LayerNorm | RMSNorm) and context.method_name == "__call__":
+            return jnp.where(keep, outputs, arguments[0])
+        return outputs
 
     return nn.intercept_methods(intercept)
 
@@ -59,10 +73,10 @@ def without_norms() -> contextlib.AbstractContextManager[Any]:
 def removed(variant: Variant) -> Iterator[None]:
     """Inside, what `variant` is without is removed; where its norms stand, the model must know."""
     with contextlib.ExitStack() as stack:
-        if not variant.residuals:
-            stack.enter_context(without_residuals())
-        if not variant.norms:
-            stack.enter_context(without_norms())
+        if variant.residuals is not True:
+            stack.enter_context(without_residuals(variant.residuals))
+        if variant.norms is not True:
+            stack.enter_context(without_norms(variant.norms))
         yield
 
 

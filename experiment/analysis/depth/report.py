@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from experiment.analysis.depth.comparison import WITH_AND_WITHOUT_WARM_UP, Measured, Settings
+from experiment.analysis.depth.comparison import Measured, Settings
 from experiment.analysis.depth.predictions import ends, gradient_exponents
 from experiment.analysis.depth.removals import VARIANTS
 from experiment.analysis.depth.training import OUTCOMES, chance, outcomes
@@ -67,8 +67,7 @@ def _training_lines(found: Measured, settings: Settings) -> Iterator[str]:
 
 def _outcome_rows(ended: pd.DataFrame, settings: Settings) -> Iterator[list[str]]:
     for variant in VARIANTS:
-        both = variant in WITH_AND_WITHOUT_WARM_UP
-        for warmup in (settings.warmup_steps, 0) if both else (settings.warmup_steps,):
+        for warmup in settings.warmups(variant):
             its = ended[(ended.variant == variant) & (ended.warmup_steps == warmup)]
             cells = [_outcome(its[its.num_layers == depth]) for depth in settings.depths]
             yield [variant, str(warmup) if warmup else "none", *cells]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float, Int
 
-from experiment.analysis.depth.removals import VARIANTS, with_removals
+from experiment.analysis.depth.removals import VARIANTS, Flag, Variant, with_removals
 from experiment.data import BOS_ID, UNK_ID, Batch
 from experiment.training import Params, batch_loss, init_params
 from model.systems import system_of
@@ -60,15 +60,16 @@ def signals_at_start(
     """
     tables = []
     for num_layers in depths:
+        compiled: dict[str, Callable[..., Any]] = {}
         for name in variants:
-            variant = VARIANTS[name]
-            its = {"num_layers": num_layers, "norm_placement": variant.norm_placement}
-            model = system_of(dataclasses.replace(config, **its, scan_layers=False))
-            differentiated = _differentiated(with_removals(model.apply, variant))
             say(f"signals of {num_layers} layers, {name}")
+            placement, *kept = VARIANTS[name]
+            its = {"num_layers": num_layers, "norm_placement": placement}
+            model = system_of(dataclasses.replace(config, **its, scan_layers=False))
+            differentiated = compiled.setdefault(placement, _differentiated(model.apply, placement))
             for seed in range(seeds):
                 params = init_params(model, jax.random.key(seed))
-                table = _table(*differentiated(params, batch), batch)
+                table = _table(*differentiated(params, batch, *kept), batch)
                 tables.append(table.assign(num_layers=num_layers, variant=name, seed=seed))
     found = pd.concat(tables, ignore_index=True)
     first = ["num_layers", "variant", "seed"]
@@ -89,11 +90,17 @@ def random_batch(*, vocab_size: int, length: int, sentences: int = 16, seed: int
     return Batch(source, segments, positions, inputs, labels, segments, positions)
 
 
-def _differentiated(apply_fn: Callable[..., Any]) -> Callable[[Params, Batch], Any]:
-    """Returns a function that gives gradients, by parameters and by place, and the outputs."""
+def _differentiated(apply_fn: Callable[..., Any], placement: str = "post") -> Callable[..., Any]:
+    """Returns a function that gives gradients, by parameters and by place, and the outputs.
 
-    def differentiated(params: Params, batch: Batch) -> Any:
-        loss = functools.partial(_loss, apply_fn, batch)
+    It is told of residuals and norms whether they stay; left alone they do.
+    """
+
+    def differentiated(
+        params: Params, batch: Batch, residuals: Flag = True, norms: Flag = True
+    ) -> Any:
+        apply = with_removals(apply_fn, Variant(placement, residuals, norms))
+        loss = functools.partial(_loss, apply, batch)
         shapes = jax.eval_shape(loss, params, {})[1]
         if not any(layer for _, layer in shapes):
             raise ValueError(

@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
-from experiment.analysis.depth.removals import Variant, removed
+from experiment.analysis.depth.removals import VARIANTS, Variant, removed
+from experiment.analysis.depth.stacking import with_named_layers, with_stacked_layers
 from experiment.analysis.long_range import Recall, answer_loss, recall_batch
 from experiment.data import Batch
 from experiment.training import Params, Sums, TrainState, init_params, train_step
@@ -39,41 +39,57 @@ def warm_up(steps: int, warmup_steps: int, rate: float) -> Float[np.ndarray, " s
     return rate * np.minimum(line, 1.0)
 
 
+class Member(NamedTuple):
+    """One of the models that are trained as one."""
+
+    variant: str  # of VARIANTS
+    warmup_steps: int
+    seed: int = 0
+
+
 def training_curves(
     config: TransformerConfig,
-    variant: Variant,
     task: Recall,
+    members: Sequence[Member],
     *,
     steps: int,
     rows: int = 16,
-    seeds: int = 1,
     rate: float = 1e-3,
-    warmups: Sequence[int] = (100,),
 ) -> pd.DataFrame:
-    """Returns a row for each step of each seed with each number of warm-up steps.
+    """Returns a row for each step of each member.
 
-    Columns: `warmup_steps`, `seed`, `step`, `loss` of the answers in nats, `gradient_norm`,
-    `skipped`: 1 where one of both was not finite, and the step changed nothing. All of them are
-    trained as one, on the same texts, with Adam as in section 5.3, without dropout.
+    Columns: `variant`, `warmup_steps`, `seed`, `step`, `loss` of the answers in nats,
+    `gradient_norm`, `skipped`: 1 where one of both was not finite, and the step changed nothing.
+    All are trained on the same texts, with Adam as in section 5.3, without dropout.
+
+    Raises:
+      ValueError: if the norms of some stand elsewhere than those of others.
     """
-    its = {"norm_placement": variant.norm_placement, "scan_layers": True, "dropout_rate": 0.0}
+    variants = [VARIANTS[member.variant] for member in members]
+    placements = {variant.norm_placement for variant in variants}
+    if len(placements) != 1:
+        raise ValueError(
+            f"members have norms placed {', '.join(sorted(placements)) or 'nowhere'}; they must "
+            "have one placement to be one program. Train each placement by itself."
+        )
+    its = {"norm_placement": placements.pop(), "scan_layers": True, "dropout_rate": 0.0}
     model = system_of(dataclasses.replace(config, **its))
-    members = [(warmup, seed) for warmup in warmups for seed in range(seeds)]
-    rates = jnp.stack([jnp.float32(warm_up(steps, warmup, rate)) for warmup, _ in members])
-    rngs = jnp.stack([jax.random.key(seed) for _, seed in members])
-    inits = [ravel_pytree(init_params(model, rng)) for rng in rngs]
-    loss_fn = _loss_of(model, variant, task, inits[0][1])
-    train = functools.partial(_train, loss_fn, _batches(task, steps, rows))
-    params = {"flat": jnp.stack([flat for flat, _ in inits])}
-    metrics = jax.device_get(jax.jit(jax.vmap(train))(params, rates, rngs))
+    kept = [jnp.array([v.residuals for v in variants]), jnp.array([v.norms for v in variants])]
+    rates = jnp.stack([jnp.float32(warm_up(steps, m.warmup_steps, rate)) for m in members])
+    rngs = jnp.stack([jax.random.key(member.seed) for member in members])
+    fresh = [with_stacked_layers(init_params(model, rng)) for rng in rngs]
+    params = jax.tree.map(lambda *each: jnp.stack(each), *fresh)
+    train = functools.partial(_train, model, task, _batches(task, steps, rows))
+    metrics = jax.device_get(jax.jit(jax.vmap(train))(*kept, params, rates, rngs))
     names = ("loss", "gradient_norm", "skipped")
     tables = [
-        pd.DataFrame({name: metrics[name][number] for name in names}).assign(
-            warmup_steps=warmup, seed=seed, step=np.arange(steps)
+        pd.DataFrame(
+            {**member._asdict(), "step": np.arange(steps)}
+            | {name: metrics[name][number] for name in names}
         )
-        for number, (warmup, seed) in enumerate(members)
+        for number, member in enumerate(members)
     ]
-    return pd.concat(tables, ignore_index=True)[["warmup_steps", "seed", "step", *names]]
+    return pd.concat(tables, ignore_index=True)
 
 
 def outcomes(curves: pd.DataFrame, by: Sequence[str], *, chance: float) -> pd.DataFrame:
@@ -106,26 +122,23 @@ def _batches(task: Recall, steps: int, rows: int) -> Batch:
     return Batch(*(jnp.asarray(np.stack(each)) for each in zip(*batches, strict=True)))
 
 
-def _loss_of(
-    model: nn.Module, variant: Variant, task: Recall, tree_of: Callable[[Array], Params]
-) -> Callable[..., tuple[Array, Sums]]:
-    """Returns the loss of parameters in one vector: Adam of it compiles sooner than of a tree."""
-
-    def loss_fn(params: Params, batch: Batch, rng: Array | None) -> tuple[Array, Sums]:
-        with removed(variant):
-            return answer_loss(tree_of(params["flat"]), batch, rng, model=model, task=task)
-
-    return loss_fn
-
-
 def _train(
-    loss_fn: Callable[..., tuple[Array, Sums]],
+    model: nn.Module,
+    task: Recall,
     batches: Batch,
+    residuals: Bool[Array, ""],
+    norms: Bool[Array, ""],
     params: Params,
     rates: Float[Array, " steps"],
     rng: Key[Array, ""],
 ) -> dict[str, Array]:
     """Returns the metrics of all steps of one member."""
+
+    def loss_fn(params: Params, batch: Batch, rng: Array | None) -> tuple[Array, Sums]:
+        named = with_named_layers(params)
+        with removed(Variant(residuals=residuals, norms=norms)):
+            return answer_loss(named, batch, rng, model=model, task=task)
+
     optimizer = optax.adam(lambda count: rates[count], b1=0.9, b2=0.98, eps=1e-9)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:

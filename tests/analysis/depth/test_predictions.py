@@ -64,7 +64,7 @@ def test_bounds_of_the_third_layer_by_hand(variant, low, high):
 
 
 def test_without_a_relu_nothing_is_predicted():
-    with pytest.raises(ValueError, match="model.activation='gelu' must be 'relu'"):
+    with pytest.raises(ValueError, match="='gelu' must be 'relu'"):
         feed_forward_gain(dataclasses.replace(LANGUAGE_MODEL, activation="gelu"))
 
 

@@ -9,7 +9,15 @@ import optax
 import pandas as pd
 import pytest
 
-from experiment.analysis.depth import VARIANTS, chance, outcomes, training_curves, warm_up
+from experiment.analysis.depth import (
+    VARIANTS,
+    Member,
+    chance,
+    outcomes,
+    removed,
+    training_curves,
+    warm_up,
+)
 from experiment.analysis.long_range import Recall, answer_loss, recall_batch
 from experiment.training import init_params
 from model.systems import system_of
@@ -18,24 +26,26 @@ from tests.analysis.depth.small import LANGUAGE_MODEL
 TASK = Recall(length=4, num_keys=2, num_fillers=2, side="target")
 CONFIG = dataclasses.replace(LANGUAGE_MODEL, vocab_size=TASK.vocab_size)
 STEPS, ROWS, RATE = 4, 3, 0.01
+MEMBERS = [Member("post-norm", 2, 1), Member("neither", 0, 0), Member("no residual", 0, 1)]
 
 
 @pytest.fixture(scope="module")
 def curves():
-    sizes = {"steps": STEPS, "rows": ROWS, "seeds": 2, "rate": RATE, "warmups": (2, 0)}
-    return training_curves(CONFIG, VARIANTS["post-norm"], TASK, **sizes)
+    sizes = {"steps": STEPS, "rows": ROWS, "rate": RATE}
+    return training_curves(CONFIG, TASK, MEMBERS, **sizes)
 
 
 def test_a_row_for_each_step_of_each_member(curves):
     assert list(curves.columns) == [
-        *("warmup_steps", "seed", "step", "loss", "gradient_norm", "skipped")
+        *("variant", "warmup_steps", "seed", "step", "loss", "gradient_norm", "skipped")
     ]
-    assert len(curves) == 2 * 2 * STEPS
-    assert not curves.duplicated(["warmup_steps", "seed", "step"]).any()
+    assert len(curves) == len(MEMBERS) * STEPS
+    assert not curves.duplicated(["variant", "warmup_steps", "seed", "step"]).any()
 
 
-@pytest.mark.parametrize(("warmup", "seed"), [(2, 1), (0, 0)])
-def test_a_member_is_trained_as_it_is_alone(curves, warmup, seed):
+@pytest.mark.parametrize("member", MEMBERS[:2])
+def test_a_member_is_trained_as_it_is_alone(curves, member):
+    name, warmup, seed = member
     model = system_of(CONFIG)
     params = init_params(model, jax.random.key(seed))
     rates = [RATE / 2, RATE, RATE, RATE] if warmup else [RATE] * STEPS
@@ -45,7 +55,8 @@ def test_a_member_is_trained_as_it_is_alone(curves, warmup, seed):
 
     @jax.jit
     def loss_of(params, batch):
-        loss, _ = answer_loss(params, batch, None, model=model, task=TASK)
+        with removed(VARIANTS[name]):
+            loss, _ = answer_loss(params, batch, None, model=model, task=TASK)
         return loss / ROWS
 
     losses = []
@@ -56,17 +67,22 @@ def test_a_member_is_trained_as_it_is_alone(curves, warmup, seed):
         state.hyperparams["learning_rate"] = jnp.float32(rate)
         updates, state = adam.update(gradients, state, params)
         params = optax.apply_updates(params, updates)
-    its = curves[(curves.warmup_steps == warmup) & (curves.seed == seed)]
+    its = curves[curves.variant == name]
     np.testing.assert_allclose(its.loss, losses, rtol=1e-3)
 
 
 def test_what_is_not_finite_is_counted():
-    found = training_curves(
-        CONFIG, VARIANTS["no norm"], TASK, steps=4, rows=2, rate=1e30, warmups=(0,)
-    )
+    members = [Member("no norm", 0)]
+    found = training_curves(CONFIG, TASK, members, steps=4, rows=2, rate=1e30)
     assert found.skipped.tolist() == [0, 1, 1, 1]
     ended = outcomes(found, ["warmup_steps"], chance=chance(TASK)).iloc[0]
     assert (ended.skipped, ended.outcome) == (3, "not finite")
+
+
+def test_norms_in_several_places_are_refused():
+    members = [Member("post-norm", 0), Member("pre-norm", 0)]
+    with pytest.raises(ValueError, match="norms placed post, pre; they must have one placement"):
+        training_curves(CONFIG, TASK, members, steps=1)
 
 
 def test_outcomes_by_hand():
