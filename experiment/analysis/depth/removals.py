@@ -14,7 +14,6 @@ from jaxtyping import Array, Bool
 
 from model.transformer import LayerNorm, Residual, RMSNorm
 
-
 Flag = bool | Bool[Array, ""]
 
 

@@ -47,7 +47,7 @@ def _signal_lines(at_ends: pd.DataFrame, settings: Settings) -> Iterator[str]:
     rows = gradient_exponents(at_ends).itertuples()
     yield from table(
         ["variant", "published", "measured"],
-        ([row.variant, f"{row.published:.1f}", f"{row.measured:.2f}"] for row in rows),
+        ([row.variant, f"{row.published:.1f}", f"{row.measured:z.2f}"] for row in rows),
     )
 
 

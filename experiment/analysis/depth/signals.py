@@ -161,7 +161,7 @@ def _row(
     place: Place,
     outputs: Float[Array, "B T D"],
     of_params: Params,
-    of_outputs: dict[Place, Array],
+    of_outputs: dict[Place, np.ndarray],
     batch: Batch,
 ) -> dict[str, Any]:
     stack, layer = place

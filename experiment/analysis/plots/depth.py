@@ -43,7 +43,7 @@ def draw_signals(signals: pd.DataFrame, config: TransformerConfig | None = None)
 
 def draw_training(curves: pd.DataFrame, settings: Settings) -> Figure:
     """Returns a panel for each depth: the loss by step, with warm-up, a colour for each variant."""
-    figure, panels = _row_of(curves.num_layers.unique())
+    figure, panels = _row_of(sorted(curves.num_layers.unique()))
     for axis, (num_layers, its) in zip(panels, curves.groupby("num_layers"), strict=True):
         _training_panel(axis, its[its.warmup_steps > 0], settings)
         axis.set_title(f"{num_layers} layers", fontsize=10)
@@ -53,7 +53,7 @@ def draw_training(curves: pd.DataFrame, settings: Settings) -> Figure:
 
 def draw_warm_up(curves: pd.DataFrame, settings: Settings) -> Figure:
     """Returns a panel for each depth: post- and pre-norm, dashed where there is no warm-up."""
-    figure, panels = _row_of(curves.num_layers.unique())
+    figure, panels = _row_of(sorted(curves.num_layers.unique()))
     for axis, (num_layers, its) in zip(panels, curves.groupby("num_layers"), strict=True):
         _warm_up_panel(axis, its, settings)
         axis.set_title(f"{num_layers} layers", fontsize=10)
