@@ -60,10 +60,13 @@ def without_norms(keep: Flag = False) -> contextlib.AbstractContextManager[Any]:
     """
 
     def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
-        outputs = call(*arguments, **options)  # also where the parameters are made
-        if isinstance(context.module, LayerNorm | RMSNorm) and context.method_name == "__call__":
-            return jnp.where(keep, outputs, arguments[0])
-        return outputs
+        is_norm = isinstance(context.module, LayerNorm | RMSNorm)
+        if not is_norm or context.method_name != "__call__":
+            return call(*arguments, **options)
+        (inputs,) = arguments
+        # Called in any case, for its parameters; of zeros, so that its gradients stay finite.
+        normed = call(jnp.where(keep, inputs, jnp.zeros_like(inputs)), **options)
+        return jnp.where(keep, normed, inputs)
 
     return nn.intercept_methods(intercept)
 
