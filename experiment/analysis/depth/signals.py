@@ -41,7 +41,8 @@ def layer_signals(apply_fn: Callable[..., Any], params: Params, batch: Batch) ->
     Raises:
       ValueError: if there are no layers to be found, or they are in a loop (`scan_layers`).
     """
-    return _table(*_differentiated(apply_fn)(params, batch), batch)
+    gradients, outputs = _differentiated(apply_fn)(params, batch)
+    return _table(gradients, outputs, batch)
 
 
 def signals_at_start(
@@ -64,12 +65,13 @@ def signals_at_start(
         for name in variants:
             say(f"signals of {num_layers} layers, {name}")
             placement, *kept = VARIANTS[name]
-            its = {"num_layers": num_layers, "norm_placement": placement}
+            its: dict[str, Any] = {"num_layers": num_layers, "norm_placement": placement}
             model = system_of(dataclasses.replace(config, **its, scan_layers=False))
             differentiated = compiled.setdefault(placement, _differentiated(model.apply, placement))
             for seed in range(seeds):
                 params = init_params(model, jax.random.key(seed))
-                table = _table(*differentiated(params, batch, *kept), batch)
+                gradients, outputs = differentiated(params, batch, *kept)
+                table = _table(gradients, outputs, batch)
                 tables.append(table.assign(num_layers=num_layers, variant=name, seed=seed))
     found = pd.concat(tables, ignore_index=True)
     first = ["num_layers", "variant", "seed"]

@@ -72,8 +72,8 @@ def training_curves(
             f"members have norms placed {', '.join(sorted(placements)) or 'nowhere'}; they must "
             "have one placement to be one program. Train each placement by itself."
         )
-    its = {"norm_placement": placements.pop(), "scan_layers": True, "dropout_rate": 0.0}
-    model = system_of(dataclasses.replace(config, **its))
+    its: dict[str, Any] = {"norm_placement": placements.pop(), "scan_layers": True}
+    model = system_of(dataclasses.replace(config, **its, dropout_rate=0.0))
     kept = [jnp.array([v.residuals for v in variants]), jnp.array([v.norms for v in variants])]
     rates = jnp.stack([jnp.float32(warm_up(steps, m.warmup_steps, rate)) for m in members])
     rngs = jnp.stack([jax.random.key(member.seed) for member in members])
@@ -119,7 +119,7 @@ def _batches(task: Recall, steps: int, rows: int) -> Batch:
     random = np.random.default_rng(0)
     all_distances = random.integers(0, task.max_distance + 1, (steps, rows))
     batches = [recall_batch(task, distances, random) for distances in all_distances]
-    return Batch(*(jnp.asarray(np.stack(each)) for each in zip(*batches, strict=True)))
+    return Batch(*(np.stack(each) for each in zip(*batches, strict=True)))
 
 
 def _train(
