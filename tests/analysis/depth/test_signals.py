@@ -53,7 +53,7 @@ def test_gradients_are_those_of_the_model_written_out():
     nowhere = [jnp.zeros((*BATCH.target_inputs.shape, D))] * (LAYERS + 1)
     of_params, of_outputs = jax.grad(written_out, argnums=(0, 1))(params, nowhere)
     found = layer_signals(model.apply, params, BATCH)
-    assert list(found.layer) == [0, 1, 2] and set(found.stack) == {"decoder"}
+    assert list(found.layer) == [0, 1, 2] and set(found["stack"]) == {"decoder"}
     np.testing.assert_allclose(
         found.output_gradient, [np.linalg.norm(each) for each in of_outputs], rtol=1e-4
     )
@@ -70,7 +70,7 @@ def test_stacks_and_layers_are_those_of_the_model():
         model, params = fresh(config)
         found = layer_signals(model.apply, params, BATCH)
         expected = [(stack, layer) for stack in stacks for layer in range(LAYERS + 1)]
-        assert list(zip(found.stack, found.layer, strict=True)) == expected
+        assert list(zip(found["stack"], found.layer, strict=True)) == expected
         assert found.parameter_gradient.isna().tolist() == [layer == 0 for _, layer in expected]
 
 
