@@ -106,8 +106,16 @@ def training_of(
             for warmup in settings.warmups(name)
             for seed in range(settings.seeds)
         ]
-        sizes = {"steps": settings.steps, "rows": settings.rows, "rate": settings.rate}
-        tables.append(training_curves(settings.config(num_layers), settings.task, members, **sizes))
+        tables.append(
+            training_curves(
+                settings.config(num_layers),
+                settings.task,
+                members,
+                steps=settings.steps,
+                rows=settings.rows,
+                rate=settings.rate,
+            )
+        )
     curves = pd.concat(tables, ignore_index=True)
     curves.insert(0, "num_layers", num_layers)
     return curves
