@@ -11,7 +11,7 @@ PINS := pyproject.toml constraints.txt
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint bench chaos clean
+.PHONY: help install train test lint bench chaos notebooks clean
 
 help:  ## print this list
 	@echo "make TARGET [PYTHON=python3.12] [VENV=path] [ARGS='...']"
@@ -37,6 +37,10 @@ bench: $(RUN)  ## run the benchmarks; ARGS goes to them
 
 chaos: $(RUN)  ## kill a run again and again, damage checkpoints: half an hour; ARGS='--kills=5'
 	$(VENV)/bin/python -m benchmarks.chaos $(ARGS)
+
+notebooks: $(RUN)  ## open the notebooks in JupyterLab, which is installed if it is not there
+	$(call install,.[notebooks])
+	$(VENV)/bin/jupyter lab notebooks
 
 clean:  ## remove .venv, caches and build leftovers; runs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

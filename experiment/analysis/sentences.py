@@ -10,8 +10,12 @@ from experiment.data import BOS_ID, Batch, PlannedBatch, TokenIds, Vocabulary, a
 from model.transformer import Tokens
 
 
-def batch_of(vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Batch:
+def batch_of(
+    vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]], *, multiple: int = 1
+) -> Batch:
     """Returns the pairs in their order, one a row, padded to the longest of either side.
+
+    The length of the rows is a multiple of `multiple`: a large one makes for few shapes.
 
     Raises:
       ValueError: if there are none.
@@ -21,9 +25,8 @@ def batch_of(vocabulary: Vocabulary, pairs: Sequence[tuple[str, str]]) -> Batch:
     sides = [vocabulary.encode_all([pair[side] for pair in pairs]) for side in (0, 1)]
     token_ids = TokenIds.from_lists(*sides)
     count = len(pairs)
-    planned = PlannedBatch(
-        int(token_ids.lengths.max()), np.arange(count), np.arange(count + 1, dtype=np.int64)
-    )
+    length = -(-int(token_ids.lengths.max()) // multiple) * multiple
+    planned = PlannedBatch(length, np.arange(count), np.arange(count + 1, dtype=np.int64))
     return assemble(token_ids, planned)
 
 

@@ -1,5 +1,6 @@
 """What every head of a model attends to: the weights of equation 1, by site."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,19 +23,21 @@ def attention_weights(
     """Returns the weights of every attention of a Transformer, or of half of one, on a batch.
 
     The decoder is given the references. Rows and columns of padding have no meaning. With `gates`
-    what later layers attend to is that of a model whose heads are gated so.
+    what later layers attend to is that of a model whose heads are gated so. What is computed is
+    compiled once for a model and a shape of batch: it does not see `flax.linen.intercept_methods`.
 
     Raises:
       ValueError: if the model has no heads.
     """
     sites = sites_of(ones(model))
     variables = {"params": params} | ({} if gates is None else {"gates": gates})
+    found = jax.device_get(_sown(variables, batch, model=model))
+    return {site: at(found, site)["weights"][0] for site in sites}
 
-    @jax.jit
-    def weights(variables: Any, batch: Batch) -> list[Any]:
-        tokens = inputs_of(batch)
-        _, sown = model.apply(variables, *tokens, deterministic=True, mutable=["intermediates"])
-        return [at(sown["intermediates"], site)["weights"][0] for site in sites]
 
-    found = jax.device_get(weights(variables, batch))
-    return dict(zip(sites, found, strict=True))
+@functools.partial(jax.jit, static_argnames="model")
+def _sown(variables: Any, batch: Batch, *, model: nn.Module) -> Any:
+    _, sown = model.apply(
+        variables, *inputs_of(batch), deterministic=True, mutable=["intermediates"]
+    )
+    return sown["intermediates"]

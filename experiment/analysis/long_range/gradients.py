@@ -5,9 +5,7 @@ learn. This takes any system of the protocol, `model.apply({"params": ...}, sour
 deterministic=True)`, that embeds its tokens by `Embedding`; `recall.py` has what must be learned.
 """
 
-import contextlib
 import functools
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -16,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from experiment.analysis.embedded import at_embeddings
 from experiment.data import UNK_ID
 from experiment.training import Params, cross_entropy
-from model.transformer import Embedding, Tokens, one_sentence_a_row
+from model.transformer import Tokens, one_sentence_a_row
 
 _FIRST_WORD = UNK_ID + 1  # what stands before it is no word
 
@@ -72,29 +71,10 @@ def last_loss(
 
     The embedded tokens of either side are first moved by `moved`.
     """
-    with _at_embeddings((source, target), lambda side, embedded: embedded + moved[side]):
+    with at_embeddings((source, target), lambda side, embedded: embedded + moved[side]):
         logits: Any = model.apply({"params": params}, source, target, deterministic=True)
     _, nll = cross_entropy(logits[:, -1], labels, 0.0)
     return nll.sum()
-
-
-def _at_embeddings(
-    sides: Sequence[Tokens], change: Callable[[int, Array], Array]
-) -> contextlib.AbstractContextManager[Any]:
-    """Inside, what an `Embedding` makes of a side's ids goes through `change(side, embedded)`.
-
-    The same table may embed all sides, so they are told apart by the ids that it is given.
-    """
-
-    def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
-        found = call(*arguments, **options)
-        if isinstance(context.module, Embedding) and context.method_name == "__call__":
-            for side, tokens in enumerate(sides):
-                if arguments[0] is tokens.ids:
-                    return change(side, found)
-        return found
-
-    return nn.intercept_methods(intercept)
 
 
 def _embedding_width(model: nn.Module, params: Params, source: Tokens, target: Tokens) -> int:
@@ -104,7 +84,7 @@ def _embedding_width(model: nn.Module, params: Params, source: Tokens, target: T
         widths[side] = embedded.shape[-1]
         return embedded
 
-    with _at_embeddings((source, target), look):
+    with at_embeddings((source, target), look):
         apply = functools.partial(model.apply, deterministic=True)
         jax.eval_shape(lambda values: apply({"params": values}, source, target), params)
     if set(widths) != {0, 1}:

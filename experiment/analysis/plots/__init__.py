@@ -5,14 +5,23 @@ from experiment.analysis.plots.depth import (
     draw_signals,
     draw_training,
     draw_warm_up,
+from experiment.analysis.plots.attention import (
+    draw_alignment,
+    draw_maps,
+    draw_profiles,
+    draw_shares,
 )
 from experiment.analysis.plots.frame import save
+from experiment.analysis.plots.influence import draw_influence
+from experiment.analysis.plots.lines import draw_figure3, draw_figure4, draw_figure5, draw_lines
 from experiment.analysis.plots.long_range import draw_long_range
 from experiment.analysis.plots.paths import draw_table1
+from experiment.analysis.plots.scale import draw_saturation, draw_training
 
 __all__ = [
     "save",
     # Section 4.
+    "draw_influence",
     "draw_long_range",
     "draw_table1",
     # Sections 3.1 and 5.4: depth.
@@ -20,4 +29,16 @@ __all__ = [
     "draw_signals",
     "draw_training",
     "draw_warm_up",
+    # What heads attend to; figures 3 to 5.
+    "draw_alignment",
+    "draw_figure3",
+    "draw_figure4",
+    "draw_figure5",
+    "draw_lines",
+    "draw_maps",
+    "draw_profiles",
+    "draw_shares",
+    # Why dot products are scaled.
+    "draw_saturation",
+    "draw_training",
 ]

@@ -7,6 +7,7 @@ from experiment.config import LABELLED, DataConfig
 from experiment.data.corpora import (
     labelled,
     number_words,
+    parallel_files,
     survey,
     text_folder,
     treebank_folder,
@@ -17,7 +18,7 @@ from experiment.data.corpora.linearised import PUNCTUATION, WORD, linearised
 from experiment.data.corpora.marks import MARK, marked_sentence, marked_words, unmarked
 from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.plain_trees import ROOTS, TOP, plain
-from experiment.data.corpora.preparation import prepare
+from experiment.data.corpora.preparation import prepare, prepare_files
 from experiment.data.corpora.text_lines import Unreadable, lines_of, read_lines
 from experiment.data.corpora.treebank import open_treebank
 from experiment.data.corpora.trees import (
@@ -29,7 +30,6 @@ from experiment.data.corpora.trees import (
     read_trees,
     walked,
 )
-from experiment.data.progress import Progress
 
 __all__ = [
     "CLOSES",
@@ -127,27 +127,16 @@ def _open_parallel_text(config: DataConfig, cache_dir: pathlib.Path, report: Rep
     if not folder.exists():
         report(f"checking the text in {config.dir}")
         counts = survey.check(files, report, config.on_error)
-        from experiment.data.corpora.parallel_text import ParallelText
-
-        def check_unchanged() -> None:
-            if text_folder.content_digest(files, config.on_error) != identity:
-                raise ValueError(
-                    f"The text in {config.dir} must stay as it is while it is prepared, but it "
-                    "changed. Wait until it is complete, then start again."
-                )
-
-        progress = Progress(report, f"preparing {config.dir}", sum(counts.values()))
-        prepare(
-            lambda work: ParallelText(
-                files=files,
-                on_error=config.on_error,
-                progress=progress,
-                data_dir=work,
-                file_format="array_record",
-            ),
+        prepare_files(
+            lambda split: parallel_files.pairs(split, files[split], config.on_error),
             folder,
-            cache_dir / "downloads",
-            check=check_unchanged,
+            cache_dir,
+            where=config.dir,
+            splits=tuple(files),
+            sides=config.languages,
+            total=sum(counts.values()),
+            unchanged=lambda: text_folder.content_digest(files, config.on_error) == identity,
+            report=report,
         )
     return Corpus(identity, tuple(files), *languages, folder)
 

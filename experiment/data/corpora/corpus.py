@@ -10,6 +10,9 @@ from typing import Any, NamedTuple, overload
 
 from experiment.config import NOTHING
 
+# A split -> numbers, each of its own, and the sides of an example by their names.
+Examples = Callable[[str], Iterator[tuple[int, dict[str, str]]]]
+
 _PAIRS_AT_A_TIME = 10_000
 
 

@@ -9,8 +9,7 @@ from experiment.config import DataConfig
 from experiment.data.corpora import labels, parallel_files, survey, text_folder, word_order
 from experiment.data.corpora.corpus import Corpus, Derived, symbols_in
 from experiment.data.corpora.marks import MARK, marked_sentence
-from experiment.data.corpora.preparation import prepare
-from experiment.data.progress import Progress
+from experiment.data.corpora.preparation import prepare_files
 
 # What is in the name of a corpus; its number is raised with any change to what is made of a file.
 _NAMES = {"labelled_text": "labelled text 1", "word_order": f"word order {word_order.VERSION}"}
@@ -77,27 +76,15 @@ def _prepare(
     of_labels = source if _asks_for_order(config) else target
     where = {split: by_language[of_labels] for split, by_language in files.items()}
     known, total = labels.check(examples, target, where, report)
-    from experiment.data.corpora.labelled_builder import LabelledText
-
-    def check_unchanged() -> None:
-        if _identity(config, files) != identity:
-            raise ValueError(
-                f"The text in {config.dir} must stay as it is while it is prepared, but it "
-                "changed. Wait until it is complete, then start again."
-            )
-
-    progress = Progress(report, f"preparing {config.dir}", total)
-    prepare(
-        lambda work: LabelledText(
-            examples=examples,
-            splits=tuple(files),
-            sides=(source, target),
-            symbols={target: known},
-            progress=progress,
-            data_dir=work,
-            file_format="array_record",
-        ),
+    prepare_files(
+        examples,
         folder,
-        cache_dir / "downloads",
-        check=check_unchanged,
+        cache_dir,
+        where=config.dir,
+        splits=tuple(files),
+        sides=(source, target),
+        total=total,
+        unchanged=lambda: _identity(config, files) == identity,
+        report=report,
+        symbols={target: known},
     )

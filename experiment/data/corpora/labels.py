@@ -3,13 +3,11 @@
 import pathlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from experiment.data.corpora.corpus import Examples
 from experiment.data.corpora.marks import MARK
 from experiment.data.corpora.parallel_files import TRAIN
-
-# A split -> line numbers, and both sides of a pair by their names.
-Examples = Callable[[str], Iterator[tuple[int, dict[str, str]]]]
 
 _NAMED_LABELS = 8
 _SPACE = "▁"  # as the vocabulary writes it

@@ -7,11 +7,12 @@ import pathlib
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiment.data.atomic import new_folder
-from experiment.data.corpora.corpus import checked_data_source
+from experiment.data.corpora.corpus import Examples, checked_data_source
+from experiment.data.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -55,6 +56,52 @@ def prepare(
         for path in builder.data_path.iterdir():
             shutil.move(path, result)
         shutil.rmtree(work)
+
+
+def prepare_files(
+    examples: Examples,
+    folder: pathlib.Path,
+    cache_dir: pathlib.Path,
+    *,
+    where: str,
+    splits: Sequence[str],
+    sides: Sequence[str],
+    total: int,
+    unchanged: Callable[[], bool],
+    report: Callable[[str], None],
+    symbols: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Writes the `total` examples of a user's files in `where`, checked before, to `folder`.
+
+    `report` is told how far it is.
+
+    Raises:
+      ValueError: if the files are not `unchanged` in the end.
+    """
+    from experiment.data.corpora.checked_files import CheckedFiles
+
+    def check() -> None:
+        if not unchanged():
+            raise ValueError(
+                f"The text in {where} must stay as it is while it is prepared, but it changed. "
+                "Wait until it is complete, then start again."
+            )
+
+    progress = Progress(report, f"preparing {where}", total)
+    prepare(
+        lambda work: CheckedFiles(
+            examples=examples,
+            splits=splits,
+            sides=sides,
+            symbols=symbols,
+            progress=progress,
+            data_dir=work,
+            file_format="array_record",
+        ),
+        folder,
+        cache_dir / "downloads",
+        check=check,
+    )
 
 
 @contextlib.contextmanager

@@ -8,8 +8,7 @@ from experiment.config import DataConfig
 from experiment.data.corpora import treebank_folder, treebank_survey
 from experiment.data.corpora.corpus import Corpus, Derived, symbols_in
 from experiment.data.corpora.marks import MARK, marked_words
-from experiment.data.corpora.preparation import prepare
-from experiment.data.progress import Progress
+from experiment.data.corpora.preparation import prepare_files
 
 
 def open_treebank(
@@ -45,25 +44,15 @@ def _prepare(
     report: Callable[[str], None],
 ) -> None:
     found = treebank_survey.check(files, report)
-    from experiment.data.corpora.treebank_builder import Treebank
-
-    def check_unchanged() -> None:
-        if treebank_folder.content_digest(files) != identity:
-            raise ValueError(
-                f"The trees in {where} must stay as they are while they are prepared, but they "
-                "changed. Wait until they are complete, then start again."
-            )
-
-    progress = Progress(report, f"preparing {where}", found.num_sentences)
-    prepare(
-        lambda work: Treebank(
-            files=files,
-            symbols=found.symbols,
-            progress=progress,
-            data_dir=work,
-            file_format="array_record",
-        ),
+    prepare_files(
+        lambda split: treebank_survey.examples(files[split]),
         folder,
-        cache_dir / "downloads",
-        check=check_unchanged,
+        cache_dir,
+        where=where,
+        splits=tuple(files),
+        sides=treebank_survey.SIDES,
+        total=found.num_sentences,
+        unchanged=lambda: treebank_folder.content_digest(files) == identity,
+        report=report,
+        symbols=found.symbols,
     )

@@ -50,6 +50,13 @@ def sentences(paths: list[pathlib.Path]) -> Iterator[Sentence]:
             yield Sentence(place, {WORDS: words, TREE: " ".join(linearised(tree)), TAGS: tags})
 
 
+def examples(paths: list[pathlib.Path]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields numbers and sides of those sentences of a split that have a word."""
+    for number, sentence in enumerate(sentences(paths)):
+        if sentence.sides:
+            yield number, sentence.sides
+
+
 def check(files: Files, report: Callable[[str], None]) -> Found:
     """Reads everything once, and reports what is in it.
 

@@ -10,8 +10,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from experiment.data import PAD_ID, UNK_ID, train_vocabulary
+from experiment.data.corpora import parallel_files
+from experiment.data.corpora.checked_files import CheckedFiles
 from experiment.data.corpora.corpus import checked_data_source
-from experiment.data.corpora.parallel_text import ParallelText
 from experiment.training.start import check_same_data
 
 GOOD = {
@@ -473,8 +474,12 @@ def prepared(tmp_path_factory) -> pathlib.Path:
     files = {language: folder / f"train.{language}" for language in ("en", "de")}
     for path in files.values():
         path.write_text("".join(f"sentence {number}\n" for number in range(300)))
-    builder = ParallelText(
-        files={"train": files}, data_dir=folder / "corpus", file_format="array_record"
+    builder = CheckedFiles(
+        examples=lambda split: parallel_files.pairs(split, files),
+        splits=("train",),
+        sides=("en", "de"),
+        data_dir=folder / "corpus",
+        file_format="array_record",
     )
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=3))
     return pathlib.Path(builder.data_path)

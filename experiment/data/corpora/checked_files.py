@@ -1,16 +1,16 @@
-"""The TFDS builder of sentences with a label each."""
+"""The TFDS builder of a user's own files, whatever is in them, once they have been checked."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from experiment.data.corpora.labels import Examples
+from experiment.data.corpora.corpus import Examples
 from experiment.data.progress import Progress
 
 
-class LabelledText(tfds.core.GeneratorBasedBuilder):
-    """Writes sentences and labels that were checked before."""
+class CheckedFiles(tfds.core.GeneratorBasedBuilder):
+    """Writes examples that were accepted before, in their order."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -20,11 +20,11 @@ class LabelledText(tfds.core.GeneratorBasedBuilder):
         examples: Examples,
         splits: Sequence[str],
         sides: Sequence[str],
-        symbols: Mapping[str, Sequence[str]],
+        symbols: Mapping[str, Sequence[str]] | None = None,
         progress: Progress | None = None,
         **kwargs: Any,
     ):
-        """Takes the labels of the training split as `symbols`; the others are those of TFDS."""
+        """Takes the symbols of each side that has some; the other arguments are those of TFDS."""
         self._examples = examples
         self._splits = splits
         self._sides = sides
@@ -33,12 +33,13 @@ class LabelledText(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
+        symbols = self._symbols
         return tfds.core.DatasetInfo(
             builder=self,
-            description="Sentences with a label each.",
+            description="Sentences, and what is to be said of each.",
             features=tfds.features.Translation(sorted(self._sides)),
             disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(symbols=self._symbols),
+            metadata=tfds.core.MetadataDict(symbols=symbols) if symbols else None,
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:

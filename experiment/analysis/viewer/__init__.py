@@ -1,0 +1,8 @@
+"""One HTML file to look at what heads attend to, and at what a model says without each of them."""
+
+from experiment.analysis.viewer.data import Content, look
+from experiment.analysis.viewer.given import Given, given_lines
+from experiment.analysis.viewer.page import page
+from experiment.analysis.viewer.removal import Removals, heads_of
+
+__all__ = ["Content", "Given", "Removals", "given_lines", "heads_of", "look", "page"]
