@@ -6,6 +6,12 @@ from experiment.analysis.plots.attention import (
     draw_profiles,
     draw_shares,
 )
+from experiment.analysis.plots.depth import (
+    draw_depth,
+    draw_depth_training,
+    draw_signals,
+    draw_warm_up,
+)
 from experiment.analysis.plots.frame import save
 from experiment.analysis.plots.influence import draw_influence
 from experiment.analysis.plots.lines import draw_figure3, draw_figure4, draw_figure5, draw_lines
@@ -34,6 +40,11 @@ __all__ = [
     "draw_influence",
     "draw_long_range",
     "draw_table1",
+    # Sections 3.1 and 5.4: depth.
+    "draw_depth",
+    "draw_signals",
+    "draw_depth_training",
+    "draw_warm_up",
     # What heads attend to; figures 3 to 5.
     "draw_alignment",
     "draw_figure3",

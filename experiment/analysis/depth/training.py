@@ -1,0 +1,149 @@
+"""What removals do to training: small deep models that learn to recall, or do not."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+from jaxtyping import Array, Bool, Float, Key
+
+from experiment.analysis.depth.removals import VARIANTS, Variant, removed
+from experiment.analysis.depth.stacking import with_named_layers, with_stacked_layers
+from experiment.analysis.long_range import Recall, answer_loss, recall_batch
+from experiment.data import Batch
+from experiment.training import Params, Sums, TrainState, init_params, train_step
+from model.systems import system_of
+from model.transformer import TransformerConfig
+
+OUTCOMES = ("not finite", "learned", "stuck")
+
+
+def warm_up(steps: int, warmup_steps: int, rate: float) -> Float[np.ndarray, " steps"]:
+    """Returns the learning rate of every step: up to `rate` on a line, and then constant.
+
+    So runs with and without warm-up (0 steps) differ in their first steps alone, which those of
+    equation 3 do not: there the number of steps also sets the highest rate.
+
+    Example:
+      >>> warm_up(5, 3, 0.3)
+      array([0.1, 0.2, 0.3, 0.3, 0.3])
+    """
+    line = (np.arange(steps) + 1) / max(warmup_steps, 1)
+    return rate * np.minimum(line, 1.0)
+
+
+class Member(NamedTuple):
+    """One of the models that are trained as one."""
+
+    variant: str  # of VARIANTS
+    warmup_steps: int
+    seed: int = 0
+
+
+def training_curves(
+    config: TransformerConfig,
+    task: Recall,
+    members: Sequence[Member],
+    *,
+    steps: int,
+    rows: int = 16,
+    rate: float = 1e-3,
+) -> pd.DataFrame:
+    """Returns a row for each step of each member.
+
+    Columns: `variant`, `warmup_steps`, `seed`, `step`, `loss` of the answers in nats,
+    `gradient_norm`, `skipped`: 1 where one of both was not finite, and the step changed nothing.
+    All are trained on the same texts, with Adam as in section 5.3, without dropout.
+
+    Raises:
+      ValueError: if the norms of some stand elsewhere than those of others.
+    """
+    variants = [VARIANTS[member.variant] for member in members]
+    placements = {variant.norm_placement for variant in variants}
+    if len(placements) != 1:
+        raise ValueError(
+            f"members have norms placed {', '.join(sorted(placements)) or 'nowhere'}; they must "
+            "have one placement to be one program. Train each placement by itself."
+        )
+    its: dict[str, Any] = {"norm_placement": placements.pop(), "scan_layers": True}
+    model = system_of(dataclasses.replace(config, **its, dropout_rate=0.0))
+    kept = [jnp.array([v.residuals for v in variants]), jnp.array([v.norms for v in variants])]
+    rates = jnp.stack([jnp.float32(warm_up(steps, m.warmup_steps, rate)) for m in members])
+    rngs = jnp.stack([jax.random.key(member.seed) for member in members])
+    fresh = [with_stacked_layers(init_params(model, rng)) for rng in rngs]
+    params = jax.tree.map(lambda *each: jnp.stack(each), *fresh)
+    train = functools.partial(_train, model, task, _batches(task, steps, rows))
+    metrics = jax.device_get(jax.jit(jax.vmap(train))(*kept, params, rates, rngs))
+    names = ("loss", "gradient_norm", "skipped")
+    tables = [
+        pd.DataFrame(
+            {**member._asdict(), "step": np.arange(steps)}
+            | {name: metrics[name][number] for name in names}
+        )
+        for number, member in enumerate(members)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def outcomes(curves: pd.DataFrame, by: Sequence[str], *, chance: float) -> pd.DataFrame:
+    """Returns how training ended, a row for each of what `by` tells apart and each seed.
+
+    Columns: `final_loss`, the mean of the last tenth; `skipped`, updates that were not finite; and
+    `outcome`, of OUTCOMES: "not finite" if there were any, "learned" if the final loss is below
+    half of `chance`, the loss of guessing, and "stuck" otherwise.
+    """
+    found = []
+    for names, curve in curves.groupby([*by, "seed"], sort=False):
+        tail = curve["loss"].tail(max(1, len(curve) // 10))
+        row = dict(zip([*by, "seed"], names, strict=True))
+        row |= {"final_loss": float(tail.mean()), "skipped": int(curve["skipped"].sum())}
+        learned = row["final_loss"] < chance / 2
+        row["outcome"] = OUTCOMES[0] if row["skipped"] else OUTCOMES[1 if learned else 2]
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def chance(task: Recall) -> float:
+    """Returns the loss, in nats, of who knows the values and not the key."""
+    return math.log(task.num_keys)
+
+
+def _batches(task: Recall, steps: int, rows: int) -> Batch:
+    random = np.random.default_rng(0)
+    all_distances = random.integers(0, task.max_distance + 1, (steps, rows))
+    batches = [recall_batch(task, distances, random) for distances in all_distances]
+    return Batch(*(np.stack(each) for each in zip(*batches, strict=True)))
+
+
+def _train(
+    model: nn.Module,
+    task: Recall,
+    batches: Batch,
+    residuals: Bool[Array, ""],
+    norms: Bool[Array, ""],
+    params: Params,
+    rates: Float[Array, " steps"],
+    rng: Key[Array, ""],
+) -> dict[str, Array]:
+    """Returns the metrics of all steps of one member."""
+
+    def loss_fn(params: Params, batch: Batch, rng: Array | None) -> tuple[Array, Sums]:
+        named = with_named_layers(params)
+        with removed(Variant(residuals=residuals, norms=norms)):
+            return answer_loss(named, batch, rng, model=model, task=task)
+
+    optimizer = optax.adam(lambda count: rates[count], b1=0.9, b2=0.98, eps=1e-9)
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Any]:
+        return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
+
+    start = TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+    metrics: dict[str, Array] = jax.lax.scan(step, start, batches)[1]
+    return metrics
