@@ -23,12 +23,12 @@ class Settings:
       ValueError: if a number is less than 1, or `length` has no room for key and query.
     """
 
-    length: int = 64  # tokens of a text
+    length: int = 32  # tokens of a text
     num_keys: int = 8
     num_fillers: int = 8
-    d_model: int = 64
+    d_model: int = 32
     num_layers: int = 2
-    steps: int = 1_500
+    steps: int = 1_000
     rows: int = 32  # texts of an update
     seeds: int = 3
 
@@ -48,6 +48,10 @@ class Settings:
         longest = self.task(SIDES[0]).max_distance
         powers = [2**n for n in range(longest.bit_length()) if 2**n < longest]
         return tuple(dict.fromkeys([0, *powers, longest]))
+
+
+# Of equation 3, for all systems: at its full rate none of them learns steadily at these widths.
+_RATE_SCALE = 0.3
 
 
 class Sight(NamedTuple):
@@ -91,15 +95,20 @@ def of_equal_size(settings: Settings) -> dict[str, SystemConfig]:
     }
 
 
-def measure(settings: Settings, say: Callable[[str], None]) -> Iterator[Sight]:
-    """Yields what is found of each system; `say` is told what is trained, and how far it is."""
+def measure(
+    settings: Settings, say: Callable[[str], None], sides: Sequence[str] = SIDES
+) -> Iterator[Sight]:
+    """Yields what is found of each system; `say` is told what is trained, and how far it is.
+
+    All are trained at one rate, on the same texts in the same order, to recall on each of `sides`.
+    """
     for name, config in of_equal_size(settings).items():
         model = system_of(config)
         params = jax.jit(functools.partial(init_params, model))(jax.random.key(0))
         gradients = gradient_norms(
             model, params, length=settings.length, vocab_size=config.vocab_size
         )
-        recalled = {side: _recalled(config, settings, side, f"{name}, ", say) for side in SIDES}
+        recalled = {side: _recalled(config, settings, side, f"{name}, ", say) for side in sides}
         yield Sight(name, parameter_count(config), gradients, recalled)
 
 
@@ -112,7 +121,8 @@ def _recalled(
         params = train_recall(
             model,
             task,
-            d_model=config.d_model,
+            d_model=settings.d_model,
+            learning_rate_scale=_RATE_SCALE,
             steps=settings.steps,
             rows=settings.rows,
             seed=seed,

@@ -1,6 +1,12 @@
 """Table 1 of the paper (section 4), measured: what a layer costs, and how far its paths are."""
 
 from experiment.analysis.paths.depth import sequential_products
+from experiment.analysis.paths.horizon import (
+    hops_table,
+    horizon,
+    operation_table,
+    path_table,
+)
 from experiment.analysis.paths.layers import (
     Layer,
     convolutional,
@@ -22,7 +28,9 @@ __all__ = [
     "self_attention",
     # What is measured of one.
     "exponent",
+    "hops_table",
     "hops_to_reach",
+    "horizon",
     "max_path_length",
     "operations",
     "sequential_products",
@@ -33,4 +41,6 @@ __all__ = [
     "kinds",
     "markdown",
     "measure",
+    "operation_table",
+    "path_table",
 ]
