@@ -64,7 +64,7 @@ def joint(run: Run, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     Raises:
       ValueError: if the sources are not all of one length in tokens.
     """
-    batch = batch_of(run.vocabulary, pairs)
+    batch = _without_margin(batch_of(run.vocabulary, pairs))
     if (batch.source_segments == 0).any():
         raise ValueError(
             "The sources must be of one length in tokens, so that memories fit each other; take "
@@ -82,6 +82,12 @@ def joint(run: Run, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
             "what is written": written[0],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("memory")
+
+
+def _without_margin(batch: Batch) -> Batch:
+    """Returns the batch with sources as wide as the longest of them, whatever targets are."""
+    width = int((batch.source_segments > 0).sum(axis=1).max())
+    return Batch(*(side[:, :width] for side in batch[:3]), *batch[3:])
 
 
 def _agree(written: Sequence[str], references: Sequence[str]) -> float:

@@ -14,7 +14,7 @@ from experiment.analysis.paths.layers import (
     restricted,
     self_attention,
 )
-from experiment.analysis.paths.measurements import Kind, Row, Sizes, kinds, measure
+from experiment.analysis.paths.measurements import Kind, Published, Row, Sizes, kinds, measure
 from experiment.analysis.paths.operations import exponent, operations
 from experiment.analysis.paths.reach import hops_to_reach, max_path_length
 from experiment.analysis.paths.table import markdown
@@ -36,6 +36,7 @@ __all__ = [
     "sequential_products",
     # The table.
     "Kind",
+    "Published",
     "Row",
     "Sizes",
     "kinds",
