@@ -4,7 +4,7 @@ from experiment.analysis.framework.blocks import blocks, layer_parameters, place
 from experiment.analysis.framework.digits import digits_of, write_digits
 from experiment.analysis.framework.joint import MEMORIES, joint, of_one_length
 from experiment.analysis.framework.masks import masks_of, swapped_masks
-from experiment.analysis.framework.results import results
+from experiment.analysis.framework.results import examples, results
 
 __all__ = [
     # What systems are made of.
@@ -20,6 +20,7 @@ __all__ = [
     "of_one_length",
     # What each is good for.
     "digits_of",
+    "examples",
     "results",
     "write_digits",
 ]

@@ -54,8 +54,12 @@ def of_one_length(
     return [pair for pair, _ in zip(of_it, range(count), strict=False)]
 
 
-def joint(run: Run, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Returns, for each of `MEMORIES`, what a translator does with it: a row a memory.
+def joint(
+    run: Run,
+    pairs: Sequence[tuple[str, str]],
+    memories: Mapping[str, Change] = MEMORIES,
+) -> pd.DataFrame:
+    """Returns what a translator does with each of `memories`, a row each.
 
     `nll` is that of the references, in nats a token; the shares, in %, are of greedy translations
     that are word for word the sentence's own reference, or the next one's. The last column is what
@@ -73,7 +77,7 @@ def joint(run: Run, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     own = [target for _, target in pairs]
     following = own[1:] + own[:1]
     rows = {}
-    for name, change in MEMORIES.items():
+    for name, change in memories.items():
         written = _written(run, batch, change)
         rows[name] = {
             "nll": _nll(run, batch, change),
@@ -113,11 +117,11 @@ def _written(run: Run, batch: Batch, change: Change) -> list[str]:
     """Returns the greedy translations, the decoder being given another memory."""
     decode = dataclasses.replace(run.config.decode, beam_size=1, temperature=0.0)
     rows, width = batch.source.shape
-    longest = width + decode.max_extra_tokens
+    longest, whole = width + decode.max_extra_tokens, type(run.model)
 
     def intercept(call: Any, arguments: Any, options: Any, context: Any) -> Any:
         found = call(*arguments, **options)
-        is_memory = context.method_name == "encode" and context.module.parent is None
+        is_memory = context.method_name == "encode" and isinstance(context.module, whole)
         return change(found) if is_memory else found
 
     @jax.jit

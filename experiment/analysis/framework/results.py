@@ -1,12 +1,16 @@
 """Runs side by side: what each does, how large it is, what its test split scored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from experiment.analysis.runs import Run
 
-_SCORES = ("sacrebleu", "exact_match", "accuracy", "majority_accuracy", "perplexity")
+_SCORES = (
+    *("sacrebleu", "exact_match"),
+    *("perplexity", "bits_per_character"),
+    *("accuracy", "majority_accuracy"),
+)
 
 
 def results(runs: Mapping[str, Run]) -> pd.DataFrame:
@@ -23,3 +27,14 @@ def results(runs: Mapping[str, Run]) -> pd.DataFrame:
         scores = {score: found[score] for score in _SCORES if score in found}
         rows[name] = {"task": run.task.name, "parameters": run.num_params, **scores}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def examples(runs: Mapping[str, Run], lines: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Returns what each run's model makes of its `lines`, as a person writes and reads them."""
+    rows = []
+    for name, run in runs.items():
+        sentences = [run.task.read(line) for line in lines[name]]
+        outputs = run.translator().best(run.params, sentences)
+        shown = (run.task.shown(*pair) for pair in zip(sentences, outputs, strict=True))
+        rows += [(name, *pair) for pair in zip(lines[name], shown, strict=True)]
+    return pd.DataFrame(rows, columns=["system", "asked", "says"])

@@ -51,7 +51,7 @@ def test_where_a_memory_stands_is_of_no_account(found):
 
 def test_another_sentences_memory_is_as_if_that_had_been_read(found):
     exchanged = [(PAIRS[(i + 1) % 3][0], target) for i, (_, target) in enumerate(PAIRS)]
-    expected = joint(run(), exchanged).loc["as it is"]
+    expected = joint(run(), exchanged, {"as it is": MEMORIES["as it is"]}).loc["as it is"]
     other = found.loc["the next sentence's"]
     np.testing.assert_allclose(other["nll"], expected["nll"], rtol=1e-5)
     assert other["what is written"] == expected["what is written"]
