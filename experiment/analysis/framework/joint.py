@@ -5,6 +5,7 @@ two, in a trained model, and the decoder goes on as if nothing had been.
 """
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -91,7 +92,11 @@ def joint(
 def _without_margin(batch: Batch) -> Batch:
     """Returns the batch with sources as wide as the longest of them, whatever targets are."""
     width = int((batch.source_segments > 0).sum(axis=1).max())
-    return Batch(*(side[:, :width] for side in batch[:3]), *batch[3:])
+    return batch._replace(
+        source=batch.source[:, :width],
+        source_segments=batch.source_segments[:, :width],
+        source_positions=batch.source_positions[:, :width],
+    )
 
 
 def _agree(written: Sequence[str], references: Sequence[str]) -> float:
@@ -102,10 +107,9 @@ def _nll(run: Run, batch: Batch, change: Change) -> float:
     @jax.jit
     def mean(params: Any, batch: Batch) -> Array:
         source, target = inputs_of(batch)
-        variables, method = {"params": params}, {"deterministic": True}
-        memory: Any = run.model.apply(variables, source, method="encode", **method)
-        arguments = target, change(memory), source
-        logits: Any = run.model.apply(variables, *arguments, method="decode", **method)
+        apply: Any = functools.partial(run.model.apply, {"params": params}, deterministic=True)
+        memory = apply(source, method="encode")
+        logits = apply(target, change(memory), source, method="decode")
         nll = cross_entropy(logits, jnp.asarray(batch.target_labels), 0.0)[1]
         weights = batch.target_segments > 0
         return (nll * weights).sum() / weights.sum()

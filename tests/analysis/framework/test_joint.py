@@ -1,14 +1,13 @@
 """The joint between two halves: against the loss, and against other sources."""
 
 import functools
-import json
 import pathlib
 
 import jax
 import numpy as np
 import pytest
 
-from experiment.analysis.framework import MEMORIES, joint, of_one_length, results
+from experiment.analysis.framework import MEMORIES, joint, of_one_length
 from experiment.analysis.runs import Run
 from experiment.analysis.sentences import batch_of
 from experiment.training import Workdir, init_params, loss_of
@@ -67,16 +66,3 @@ def test_sources_of_several_lengths_are_refused_and_the_commonest_is_chosen():
     with pytest.raises(ValueError, match="must be of one length in tokens"):
         joint(run(), pairs)
     assert of_one_length(run().vocabulary, pairs, 2) == PAIRS[:2]
-
-
-def test_results_are_a_row_a_run_and_need_its_end(tmp_path):
-    ours = run(str(tmp_path))
-    with pytest.raises(ValueError, match="has no results yet"):
-        results({"ours": ours})
-    ours.workdir.results.write_text(json.dumps({"step": 1, "sacrebleu": 12.5, "seconds": {}}))
-    table = results({"ours": ours})
-    assert table.loc["ours"].to_dict() == {
-        "task": "translation",
-        "parameters": ours.num_params,
-        "sacrebleu": 12.5,
-    }
