@@ -14,7 +14,7 @@ _SYSTEMS = {"transformer": "self-attention"}  # what a system is made of, where 
 def draw_long_range(sights: Sequence[Sight], settings: Settings) -> Figure:
     """Returns two panels a side that was recalled on: gradients and recall, by distance.
 
-    Where a gradient is exactly 0, its curve ends.
+    Where a gradient is exactly 0, its curve falls out of the panel.
     """
     sides = [side for side in ("target", "source") if side in sights[0].recalled]
     figure = Figure(figsize=(11, 3.5 * len(sides)), layout="constrained")
