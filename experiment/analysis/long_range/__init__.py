@@ -11,6 +11,7 @@ from experiment.analysis.long_range.recall import (
     train_recall,
 )
 from experiment.analysis.long_range.report import markdown
+from experiment.analysis.long_range.tables import gradient_table, recall_table
 
 __all__ = [
     # Gradients.
@@ -27,7 +28,9 @@ __all__ = [
     # Several systems.
     "Settings",
     "Sight",
+    "gradient_table",
     "markdown",
     "measure",
     "of_equal_size",
+    "recall_table",
 ]

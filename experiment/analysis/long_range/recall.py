@@ -16,6 +16,7 @@ from experiment.data import BOS_ID, EOS_ID, UNK_ID, Batch
 from experiment.training import (
     Params,
     Sums,
+    TrainState,
     cross_entropy,
     init_state,
     train_step,
@@ -142,17 +143,15 @@ def train_recall(
     """Returns parameters after `steps` updates on batches of every distance, evenly drawn.
 
     The rate is equation 3's for `d_model`, Adam is section 5.3's, and there is no smoothing. `say`
-    is told the loss, in nats an answer, now and then.
+    is told the loss, in nats an answer, now and then. Seeds of one model share a compiled update.
     """
-    rate = warmup_rsqrt(d_model, warmup_steps, learning_rate_scale)
-    optimizer = optax.adam(rate, b1=0.9, b2=0.98, eps=1e-9)
-    loss_fn = functools.partial(answer_loss, model=model, task=task)
-    step_fn = jax.jit(functools.partial(train_step, loss_fn=loss_fn, optimizer=optimizer))
+    optimizer = _adam(d_model, warmup_steps, learning_rate_scale)
+    update = functools.partial(_update, model=model, task=task, optimizer=optimizer)
     rng, random = jax.random.key(seed), np.random.default_rng(seed)
-    state = jax.jit(functools.partial(init_state, model, optimizer))(rng)
+    state = _initial(rng, model=model, optimizer=optimizer)
     for step in range(steps):
         distances = random.integers(0, task.max_distance + 1, rows)
-        state, metrics = step_fn(state, recall_batch(task, distances, random), rng)
+        state, metrics = update(state, recall_batch(task, distances, random), rng)
         if step % 50 == 0:
             say(f"step {step:,} of {steps:,}: loss {metrics['loss']:.3f}")
     return state.params
@@ -171,17 +170,40 @@ def recall_accuracy(
 
     A model that knows the values and not the key recalls 1 in `num_keys`.
     """
+    random = np.random.default_rng(seed)
+    batches = [recall_batch(task, np.full(rows, distance), random) for distance in distances]
+    stacked = jax.tree.map(lambda *each: np.stack(each), *batches)
+    shares = np.asarray(_recalled(params, stacked, model=model, task=task))
+    return dict(zip(distances, shares.tolist(), strict=True))
 
-    @jax.jit
-    def answers(batch: Batch) -> Any:
-        return _answer_logits(model, params, batch, task).argmax(-1)
 
-    random, found = np.random.default_rng(seed), {}
-    for distance in distances:
-        batch = recall_batch(task, np.full(rows, distance), random)
-        right = np.asarray(answers(batch)) == batch.target_labels[:, task.answer]
-        found[distance] = float(right.mean())
-    return found
+@functools.cache  # so that the seeds of one model are updated by one and the same
+def _adam(d_model: int, warmup_steps: int, scale: float) -> optax.GradientTransformation:
+    return optax.adam(warmup_rsqrt(d_model, warmup_steps, scale), b1=0.9, b2=0.98, eps=1e-9)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "optimizer"))
+def _initial(rng: Array, *, model: nn.Module, optimizer: Any) -> TrainState:
+    return init_state(model, optimizer, rng)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "task", "optimizer"))
+def _update(
+    state: TrainState, batch: Batch, rng: Array, *, model: nn.Module, task: Recall, optimizer: Any
+) -> tuple[TrainState, dict[str, Array]]:
+    loss_fn = functools.partial(answer_loss, model=model, task=task)
+    return train_step(state, batch, rng, loss_fn=loss_fn, optimizer=optimizer)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "task"))
+def _recalled(
+    params: Params, batches: Batch, *, model: nn.Module, task: Recall
+) -> Float[Array, " distances"]:
+    def share(batch: Batch) -> Array:
+        found = _answer_logits(model, params, batch, task).argmax(-1)
+        return (found == batch.target_labels[:, task.answer]).mean()
+
+    return jax.lax.map(share, batches)  # one after another: all at once leave a CPU's cache
 
 
 def _answer_logits(

@@ -12,14 +12,20 @@ _SYSTEMS = {"transformer": "self-attention"}  # what a system is made of, where 
 
 
 def draw_long_range(sights: Sequence[Sight], settings: Settings) -> Figure:
-    """Returns four panels: gradients and recall by distance, each in the target and the source."""
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    for row, side in zip(figure.subplots(2, 2), ("target", "source"), strict=True):
+    """Returns two panels a side that was recalled on: gradients and recall, by distance.
+
+    Where a gradient is exactly 0, its curve falls out of the panel.
+    """
+    sides = [side for side in ("target", "source") if side in sights[0].recalled]
+    figure = Figure(figsize=(11, 3.5 * len(sides)), layout="constrained")
+    rows = figure.subplots(len(sides), 2, squeeze=False)
+    for row, side in zip(rows, sides, strict=True):
         for sight in sights:
             color, dashes = LAYERS[_SYSTEMS.get(sight.system, sight.system)]
             style = {"color": color, "linestyle": dashes, "label": sight.system}
             norms = getattr(sight.gradients, side)
-            row[0].plot(range(len(norms)), norms / norms[0], **style)
+            shares = norms / norms[0]
+            row[0].plot(range(len(norms)), shares, marker="o", markersize=3, **style)
             recalled = sight.recalled[side]
             for accuracies, weight in zip(_curves_of(recalled), (2.0, 0.6, 0.6), strict=True):
                 row[1].plot(list(recalled), accuracies, linewidth=weight, **style)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from jaxtyping import Bool
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from experiment.analysis.paths import Row
@@ -30,9 +33,32 @@ def draw_table1(rows: Sequence[Row]) -> Figure:
     return figure
 
 
+def draw_horizons(horizons: Mapping[str, Bool[np.ndarray, "hops S"]]) -> Figure:
+    """Returns a panel a layer: which inputs (across) its last output sees after so many hops."""
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    panels = figure.subplots(1, len(horizons), sharey=True, squeeze=False)[0]
+    for axis, (name, seen) in zip(panels, horizons.items(), strict=True):
+        color, _ = LAYERS[_kind(name)]
+        hops, length = seen.shape
+        box = (-length + 0.5, 0.5, hops + 0.5, 0.5)  # the output's own position is 0
+        axis.imshow(
+            seen, cmap=ListedColormap(["0.95", color]), vmin=0, vmax=1, extent=box, aspect="auto"
+        )
+        axis.set_yticks(range(1, hops + 1), minor=True)
+        axis.grid(axis="y", which="minor", color="white", linewidth=0.4)
+        axis.set_title(f"{name}\n{seen[-1].sum()} of {length} inputs in {hops} hops", fontsize=9)
+        axis.set_xlabel("input, positions before the output")
+        axis.spines[:].set_visible(False)
+    panels[0].set_ylabel("hops")
+    return figure
+
+
+def _kind(name: str) -> str:
+    return ", ".join(part.split(" = ")[0] for part in name.split(", ")).replace(", k", "")
+
+
 def _curve(axis: Axes, name: str, measured: Mapping[int, float] | Mapping[int, int]) -> None:
-    kind = ", ".join(part.split(" = ")[0] for part in name.split(", ")).replace(", k", "")
-    color, dashes = LAYERS[kind]
+    color, dashes = LAYERS[_kind(name)]
     sizes, values = list(measured), list(measured.values())
     axis.set_xticks(sizes, [str(size) for size in sizes])
     axis.plot(sizes, values, dashes, color=color, marker="o", markersize=3, label=name)

@@ -60,6 +60,13 @@ def test_curves_are_what_was_found():
     assert (low[1], high[1], chance) == (0.7, 0.9, [0.25, 0.25])
 
 
+def test_a_side_that_was_not_recalled_on_is_not_drawn():
+    of_target = SIGHT._replace(recalled={"target": SIGHT.recalled["target"]})
+    gradients, recalled = draw_long_range([of_target], SETTINGS).axes
+    assert list(gradients.get_lines()[0].get_ydata()) == [1, 0.5, 0.25, 0, 0, 0]
+    assert recalled.get_xlabel() == "k, tokens of the target back"
+
+
 @pytest.mark.slow
 def test_command_writes_tables_and_figure(tmp_path, capsys, monkeypatch):
     one = {"transformer": of_equal_size(Settings(length=6, d_model=8))["transformer"]}
