@@ -33,7 +33,7 @@ ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
 SYSTEMS_TABLE = "model/systems.py"
 MEASURING_COMMANDS = tuple(
-    f"experiment/analysis/{what}/__main__.py" for what in ("long_range", "paths")
+    f"experiment/analysis/{what}/__main__.py" for what in ("heads", "long_range", "paths")
 )
 SYSTEMS = f"model/transformer model/baselines model/decoding {SYSTEMS_TABLE}"
 INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"

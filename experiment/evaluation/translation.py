@@ -1,7 +1,7 @@
 """Text in, text out: lines are grouped by length, decoded in batches, and put back in order."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -38,6 +38,7 @@ class Search(Protocol):
         numbers: np.ndarray,
         *,
         max_length: int,
+        gates: Mapping[str, Any] | None = None,
     ) -> Hypotheses:
         """Returns the hypotheses of `source`, of at most `limits` tokens.
 
@@ -75,16 +76,19 @@ class Translator:
         *,
         first: int = 0,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        gates: Mapping[str, Any] | None = None,
     ) -> list[list[Translation]]:
         """Returns each line's hypotheses, best first, `beam_size` at most.
 
         A line with nothing to read in it becomes one empty translation, or any text where lines are
         continued. Samples depend on a line, the configured seed and the line's number, which is
-        `first` for the first. `progress` is told how many lines are done.
+        `first` for the first. `progress` is told how many lines are done. With `gates` the heads of
+        the model are gated so.
 
         Raises:
           ValueError: if a line has more than MAX_SENTENCE_TOKENS tokens.
         """
+        search = self._search if gates is None else functools.partial(self._search, gates=gates)
         encoded = self._vocabulary.encode_all(lines)
         _check_lengths(encoded)
         results = [[Translation("", 0.0)] for _ in lines]
@@ -101,7 +105,7 @@ class Translator:
             max_length += self._config.max_extra_tokens
             numbers = np.zeros(len(source), np.int32)
             numbers[: len(indices)] = first + np.asarray(indices)
-            found = self._search(params, source, limits, numbers, max_length=max_length)
+            found = search(params, source, limits, numbers, max_length=max_length)
             found = jax.device_get(found)
             for row, index in enumerate(indices):
                 begin = encoded[index][:-1] if self._continues else []
@@ -180,13 +184,14 @@ def search(
     max_length: int,
     model: nn.Module,
     config: DecodeConfig,
+    gates: Mapping[str, Any] | None = None,
 ) -> Hypotheses:
     """Returns the hypotheses of a batch of sources, one a row, by beam search or, for 1, greedily.
 
     With a temperature they are samples, of the seed and the row's number. A pure function, for any
-    model that has `init_cache` and `decode_step`.
+    model that has `init_cache` and `decode_step`. With `gates` the heads of the model are gated so.
     """
-    variables = {"params": params}
+    variables = {"params": params} | ({} if gates is None else {"gates": gates})
     cache = model.apply(
         variables,
         one_sentence_a_row(source),
