@@ -22,9 +22,9 @@ from experiment.analysis.sites import ones
 from experiment.data import Batch, TokenIds, Vocabulary, assemble, packed_plan
 from experiment.training import Params, batch_loss
 
-# Logits that are held at once: 256 MiB of them in float32. Where batches have no room for them
-# even at a row each, they are more.
-_LOGITS = 2**26
+# Logits that are held at once: 64 MiB of them in float32, or more where a row alone has more. On a
+# CPU four times as many take longer, as memory must be found for them anew each time.
+_LOGITS = 2**24
 _AT_ONCE = 16  # sets of gates that have nothing in common
 
 
@@ -89,12 +89,12 @@ class Losses:
 
     def without_each(self, gates: Gates | None = None) -> Float[np.ndarray, " N"]:
         """Returns the loss without each of `heads`, one at a time, in one call."""
-        gates = self._all(gates)
+        gates = self.gates if gates is None else gates
         return self._each(gates, [(head, without(gates, [head])) for head in self.heads])
 
     def with_each_alone(self, gates: Gates | None = None) -> Float[np.ndarray, " N"]:
         """Returns the loss with each of `heads` as the only one of its site, in one call."""
-        gates = self._all(gates)
+        gates = self.gates if gates is None else gates
         return self._each(gates, [(head, alone(gates, head)) for head in self.heads])
 
     def under(self, sets: Sequence[Gates]) -> Float[np.ndarray, " N"]:
@@ -105,9 +105,6 @@ class Losses:
             some += [self.gates] * (_AT_ONCE - len(some))  # of one shape, compiled once
             found.append(self._call(self.gates, [stacked(some)])[0])
         return np.concatenate(found)[: len(sets)]
-
-    def _all(self, gates: Gates | None) -> dict[str, Any]:
-        return jax.tree.map(np.asarray, dict(self.gates if gates is None else gates))
 
     def _each(self, gates: Gates, sets: list[tuple[Head, Gates]]) -> Float[np.ndarray, " N"]:
         """Returns the loss under gates that differ from `gates` at one head's site each."""
@@ -121,7 +118,7 @@ class Losses:
 
     def _call(self, gates: Gates, changed: list[dict[str, Any]]) -> list[Float[np.ndarray, " N"]]:
         found = summed_nlls(self.params, gates, changed, self._batches, model=self.model)
-        return [each / self.packed.tokens for each in jax.device_get(found)]
+        return [np.float64(each) / self.packed.tokens for each in jax.device_get(found)]
 
 
 def stacked(trees: Sequence[Gates]) -> dict[str, Any]:

@@ -58,8 +58,13 @@ def test_ablation_has_the_change_of_loss_and_bleu(translations, sets):
 
 
 def test_run_that_does_not_translate_has_no_bleu():
-    config = dataclasses.replace(
-        run().config, data=dataclasses.replace(run().config.data, corpus="treebank")
-    )
-    with pytest.raises(ValueError, match=r"this run is of tagging and there are 5\. Ask for"):
+    trees = {
+        "corpus": "treebank",
+        "dir": "trees",
+        "source_language": "words",
+        "target_language": "tree",
+    }
+    data = dataclasses.replace(run().config.data, **trees)
+    config = dataclasses.replace(run().config, data=data)
+    with pytest.raises(ValueError, match=r"this run is of parsing and there are 5\. Ask for"):
         Translations(dataclasses.replace(run(), config=config), PAIRS)
