@@ -22,8 +22,8 @@ from experiment.analysis.sites import ones
 from experiment.data import Batch, TokenIds, Vocabulary, assemble, packed_plan
 from experiment.training import Params, batch_loss
 
-# Logits that are held at once: 64 MiB of them in float32, or more where a row alone has more. On a
-# CPU four times as many take longer, as memory must be found for them anew each time.
+# Logits that are held at once: 64 MiB of them in float32, or more where a row alone has more. They
+# are by far the largest array, and there are as many of them as gates are tried together.
 _LOGITS = 2**24
 _AT_ONCE = 16  # sets of gates that have nothing in common
 

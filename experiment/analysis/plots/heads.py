@@ -14,8 +14,8 @@ _KINDS = {"encoder": "#1f5fa8", "decoder": "#d1762c", "cross": "#3c8d5a"}
 _ORDERS = {"greedy": ("#1f5fa8", "-"), "importance": ("#d1762c", "--")}
 # Column -> what it is called, how a cell is written, colours: red where a head was of use.
 _CHANGES = {
-    "loss_change": ("change of loss, nats a token", "{:+.2f}", "RdBu_r"),
-    "bleu_change": ("change of BLEU", "{:+.1f}", "RdBu"),
+    "loss_change": ("loss, nats a token", "{:+.3f}", "RdBu_r"),
+    "bleu_change": ("BLEU", "{:+.1f}", "RdBu"),
 }
 
 
@@ -27,36 +27,42 @@ def draw_heads(table: pd.DataFrame, changes: Sequence[str] | None = None) -> Fig
     shown = [name for name in changes or _CHANGES if name in table]
     kinds = list(dict.fromkeys(table["kind"]))
     layers, heads = int(table["layer"].max()), int(table["head"].max())
-    size = (1.2 + len(kinds) * max(0.62 * heads, 2.2), len(shown) * (0.9 + 0.5 * layers) + 0.3)
+    size = (1.2 + len(kinds) * max(0.62 * heads, 2.4), 0.7 + len(shown) * (0.8 + 0.5 * layers))
     figure = Figure(figsize=size, layout="constrained")
-    for row, name in zip(
-        figure.subplots(len(shown), len(kinds), squeeze=False), shown, strict=True
-    ):
+    rows = figure.subplots(len(shown), len(kinds), squeeze=False, sharex="col", sharey=True)
+    for row, name in zip(rows, shown, strict=True):
         title, form, colours = _CHANGES[name]
         largest = max(float(table[name].abs().max()), 1e-9)
         for axis, kind in zip(row, kinds, strict=True):
             grid = table[table["kind"] == kind].pivot(index="layer", columns="head", values=name)
-            image = axis.imshow(
-                grid, cmap=colours, vmin=-largest, vmax=largest, origin="lower", aspect="auto"
-            )
+            limits = {"vmin": -largest, "vmax": largest}
+            image = axis.imshow(grid, cmap=colours, origin="lower", aspect="auto", **limits)
             _cells(axis, grid, form, largest)
-            axis.set_title(TITLES[kind], fontsize=10)
-        figure.colorbar(image, ax=row, label=title)
+        row[0].set_ylabel("layer")
+        figure.colorbar(image, ax=row, label=title, pad=0.01)
+    for axis, kind in zip(rows[0], kinds, strict=True):
+        axis.set_title(TITLES[kind], fontsize=10)
+    for axis in rows[-1]:
+        axis.set_xlabel("head")
+    figure.suptitle("What changes without one head", fontsize=11)
     return figure
 
 
 def _cells(axis: Axes, grid: pd.DataFrame, form: str, largest: float) -> None:
     for row, values in enumerate(grid.to_numpy()):
         for column, value in enumerate(values):
-            colour = "white" if abs(value) > 0.6 * largest else "0.15"
+            text = form.format(value).replace("-", "−")
+            text = text if any(digit in text for digit in "123456789") else "0"
             place = {"ha": "center", "va": "center", "fontsize": 8}
-            axis.text(column, row, form.format(value), color=colour, **place)
+            axis.text(column, row, text, color=_readable(value / largest), **place)
     axis.set_xticks(range(grid.shape[1]), [str(head) for head in grid.columns])
     axis.set_yticks(range(grid.shape[0]), [str(layer) for layer in grid.index])
-    axis.set_xlabel("head")
-    axis.set_ylabel("layer")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
+
+
+def _readable(share: float) -> str:
+    return "white" if abs(share) > 0.6 else "0.15"
 
 
 def draw_pruning(table: pd.DataFrame) -> Figure:

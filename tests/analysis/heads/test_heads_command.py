@@ -55,7 +55,7 @@ def test_maps_are_a_panel_a_kind_with_zero_in_the_middle():
     for axis, least in zip(panels, (-2, -2, -20, -20), strict=True):
         assert axis.images[0].get_clim() == (least, -least)
     assert panels[0].images[0].get_array().tolist() == [[0.0, -0.01], [2.0, 0.1]]
-    assert [text.get_text() for text in panels[2].texts] == ["-0.0", "+0.1", "-20.0", "-1.0"]
+    assert [text.get_text() for text in panels[2].texts] == ["0", "+0.1", "−20.0", "−1.0"]
 
 
 def test_pruning_has_a_curve_an_order():
