@@ -97,7 +97,7 @@ def call_by_call(losses: Losses) -> list[float]:
 def program(losses: Losses, head: Head) -> float:
     """Returns the loss without a head, by a program that is compiled for it alone."""
     gates = jax.tree.map(np.asarray, without(losses.gates, [head]))
-    way = functools.partial(summed_nll.__wrapped__, gates=gates, model=losses.model)
+    way = functools.partial(summed_nll, gates=gates, model=losses.model)
     nll = jax.jit(lambda params, batches: way(params, batches=batches))
     return float(nll(losses.params, losses.packed.batches)) / losses.packed.tokens
 

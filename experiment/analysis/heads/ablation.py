@@ -79,7 +79,7 @@ def keep_one(run: Run, pairs: Pairs) -> pd.DataFrame:
     chosen = [losses.heads[index] for index in best.index]
     only = {head.site: np.zeros_like(at(losses.gates, head.site)["heads"]) for head in chosen}
     for head in chosen:
-        only[head.site][head.index] = 1
+        only[head.site][head.number] = 1
     whole = losses.of(losses.gates)
     best = best.reset_index(drop=True).assign(loss_change=lambda rows: rows["loss"] - whole)
     best.attrs.update(loss=whole, all=losses.of(with_gates(losses.gates, only)))

@@ -46,7 +46,7 @@ def importance(
     total = jax.device_get(summed_sensitivity(params, gates, batches, model=run.model))
     heads = heads_of(gates)
     table = pd.DataFrame([columns(head) for head in heads], columns=list(HEAD_COLUMNS))
-    summed = np.array([at(total, head.site)["heads"][head.index] for head in heads])
+    summed = np.array([at(total, head.site)["heads"][head.number] for head in heads])
     table = table.assign(importance=summed / ids.lengths[:, 1].sum())
     if normalised:
         squares = table.assign(square=table["importance"] ** 2)

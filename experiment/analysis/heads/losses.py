@@ -2,8 +2,7 @@
 
 Heads of the encoder and of the decoder are two groups of one program. For the second only the
 decoder's gates are batched, so `vmap` leaves the encoder as it is: it is computed once for all of
-them. Finer groups would share more and compile longer: a program of a group a site computes a
-quarter less, and takes five times as long to compile.
+them. Finer groups, down to one a site, would share more and take longer to compile.
 """
 
 import functools
@@ -118,7 +117,7 @@ class Losses:
 
     def _call(self, gates: Gates, changed: list[dict[str, Any]]) -> list[Float[np.ndarray, " N"]]:
         found = summed_nlls(self.params, gates, changed, self._batches, model=self.model)
-        return [np.float64(each) / self.packed.tokens for each in jax.device_get(found)]
+        return [np.asarray(each, np.float64) / self.packed.tokens for each in jax.device_get(found)]
 
 
 def stacked(trees: Sequence[Gates]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Head(NamedTuple):
     """One head of a model."""
 
     site: Site
-    index: int  # from 0
+    number: int  # within its site, from 0
 
     @property
     def name(self) -> str:
@@ -44,12 +44,13 @@ def without(gates: Gates, heads: Iterable[Head]) -> dict[str, Any]:
     Raises:
       ValueError: if there is no such head.
     """
-    there, changed = set(heads_of(gates)), {}
+    there = set(heads_of(gates))
+    changed: dict[Site, Any] = {}
     for head in heads:
         if head not in there:
             raise ValueError(f"There is no {head.name}. The model has {len(there)} heads.")
         its = changed.setdefault(head.site, np.array(at(gates, head.site)["heads"]))
-        its[head.index] = 0
+        its[head.number] = 0
     return with_gates(gates, changed)
 
 
@@ -106,4 +107,4 @@ HEAD_COLUMNS = ("kind", "layer", "head")
 
 def columns(head: Head) -> tuple[str, int, int]:
     """Returns how a head is told in tables, by `HEAD_COLUMNS`: layer and head from 1."""
-    return head.site.kind, head.site.layer + 1, head.index + 1
+    return head.site.kind, head.site.layer + 1, head.number + 1

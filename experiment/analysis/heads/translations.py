@@ -98,10 +98,10 @@ def translated(
     number, size = jax.tree.leaves(gates)[0].shape[0], source.shape[0]
 
     def cache_of(its: Gates) -> Any:
-        options = dict(beam_size=1, max_length=max_length, method="init_cache")
-        return model.apply(
-            {"params": params, "gates": its}, one_sentence_a_row(jnp.asarray(source)), **options
-        )
+        variables, sentences = {"params": params, "gates": its}, jnp.asarray(source)
+        options: dict[str, Any] = {"beam_size": 1, "max_length": max_length}
+        read = one_sentence_a_row(sentences)
+        return model.apply(variables, read, **options, method="init_cache")
 
     # Arrays are of each gates' own; a scalar counts steps, which all take together.
     axes = jax.tree.map(

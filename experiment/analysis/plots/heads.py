@@ -53,8 +53,8 @@ def _cells(axis: Axes, grid: pd.DataFrame, form: str, largest: float) -> None:
         for column, value in enumerate(values):
             text = form.format(value).replace("-", "−")
             text = text if any(digit in text for digit in "123456789") else "0"
-            place = {"ha": "center", "va": "center", "fontsize": 8}
-            axis.text(column, row, text, color=_readable(value / largest), **place)
+            color = _readable(value / largest)
+            axis.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
     axis.set_xticks(range(grid.shape[1]), [str(head) for head in grid.columns])
     axis.set_yticks(range(grid.shape[0]), [str(layer) for layer in grid.index])
     axis.tick_params(length=0)

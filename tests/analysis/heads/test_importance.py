@@ -25,7 +25,7 @@ def test_importance_is_the_mean_of_what_each_sentence_says(table):
             ends = []
             for step in (HALF, -HALF):
                 moved = gate.copy()
-                moved[head.index] += step
+                moved[head.number] += step
                 ends.append(losses.of(with_gates(losses.gates, {head.site: moved})))
             slope = (ends[0] - ends[1]) / (2 * HALF)
             expected[number] += abs(slope) * losses.packed.tokens
@@ -61,7 +61,7 @@ def test_first_head_to_go_is_the_least_of_the_table(pruned):
     head = losses.heads[int(found.argmin())]
     first = pruned[pruned["order"] == "greedy"].iloc[1]
     assert tuple(first[["kind", "layer", "head"]]) == (
-        *(head.site.kind, head.site.layer + 1, head.index + 1),
+        *(head.site.kind, head.site.layer + 1, head.number + 1),
     )
     assert first["loss"] == pytest.approx(found.min(), rel=1e-5)
 

@@ -46,7 +46,7 @@ def test_gate_at_zero_is_the_heads_rows_of_the_output_projection_at_zero(losses)
     gates = without(losses.gates, [head])
     params = folded(run().params, gates)
     rows = params[head.site.path[0]][head.site.path[1]][head.site.path[2]]["out"]["kernel"]
-    assert not rows[head.index].any() and rows[1 - head.index].all()
+    assert not rows[head.number].any() and rows[1 - head.number].all()
     edited = Losses(dataclasses.replace(run(), params=params), PAIRS, tokens_per_batch=80)
     assert edited.of(losses.gates) == pytest.approx(losses.of(gates), rel=1e-5)
 
