@@ -25,7 +25,7 @@ def _lines(heads: pd.DataFrame, layers: pd.DataFrame, given: str) -> Iterator[st
     )
     yield ""
     yield from _grid(heads, "loss_change", "{:+.3f}", layers)
-    if "bleu" in heads:
+    if "bleu_change" in heads:
         yield ""
         yield (
             f"BLEU of the whole model, greedy: {heads.attrs['bleu']:.1f}. What it changes by "

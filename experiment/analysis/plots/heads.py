@@ -99,9 +99,14 @@ def draw_importance(ablation: pd.DataFrame, importance: pd.DataFrame) -> Figure:
         axis.scatter(rows["importance"], rows["loss_change"], s=22, color=color, label=label)
     axis.axhline(0, color="0.6", linewidth=0.8)
     axis.set_xscale("log")
-    axis.set_yscale("symlog", linthresh=max(float(both["loss_change"].abs().median()), 1e-4))
-    frame(axis, "importance: mean |d loss / d gate|, nats a token", "loss without the head, change")
+    straight = max(float(both["loss_change"].abs().quantile(0.25)), 1e-4)
+    axis.set_yscale("symlog", linthresh=straight)
+    low, high = float(both["loss_change"].min()), float(both["loss_change"].max())
+    axis.set_ylim(min(2 * low, -straight / 2), max(2 * high, straight))
+    frame(
+        axis, "importance: mean |d loss / d gate|, nats a token", "change of loss without the head"
+    )
     rho = rank_correlation(both["importance"], both["loss_change"])
     axis.set_title(f"{len(both)} heads, rank correlation {rho:.2f}", fontsize=10)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, loc="lower right")
     return figure
