@@ -58,7 +58,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument("--split", default="validation", help="of the run's corpus")
     arguments.add_argument("--pairs", type=int, help="the first so many only (default: all)")
     arguments.add_argument(
-        "--sentences", type=int, default=100, help="translated without each head; 0: no BLEU"
+        "--sentences", type=int, default=200, help="translated without each head; 0: no BLEU"
     )
     command.add_checkpoints(arguments)
     command.add_cache_dir(arguments)

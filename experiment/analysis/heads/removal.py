@@ -23,7 +23,7 @@ class Head(NamedTuple):
     @property
     def name(self) -> str:
         """What people call it, layers and heads counted from 1, as the paper counts them."""
-        return f"{self.site.name}, head {self.index + 1}"
+        return f"{self.site.name}, head {self.number + 1}"
 
 
 def heads_of(gates: Gates) -> list[Head]:

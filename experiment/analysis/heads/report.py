@@ -45,7 +45,12 @@ def _grid(heads: pd.DataFrame, value: str, form: str, layers: pd.DataFrame | Non
     yield from table(
         ["", "layer", *names],
         (
-            [TITLES[kind], str(layer), *(form.format(cell) for cell in grid.loc[(kind, layer)])]
+            [TITLES[kind], str(layer), *(_told(cell, form) for cell in grid.loc[(kind, layer)])]
             for kind, layer in places
         ),
     )
+
+
+def _told(value: float, form: str) -> str:
+    text = form.format(value)
+    return text if any(digit in text for digit in "123456789") else "0"

@@ -41,12 +41,12 @@ class Translations:
         self.heads = heads_of(self.gates)
         self._run, self._params = run, jax.device_put(run.params)
         encoded = run.vocabulary.encode_all([source for source, _ in pairs])
-        self._source = np.full((len(pairs), max(map(len, encoded))), PAD_ID, np.int32)
-        for row, ids in enumerate(encoded):
-            self._source[row, : len(ids)] = ids
-        lengths = (self._source != PAD_ID).sum(1)
-        extra = run.config.decode.max_extra_tokens
-        self._limits = np.where(lengths > 1, lengths + extra, 0)  # of blanks nothing is said
+        self._order = np.argsort([len(ids) for ids in encoded], kind="stable")
+        self._rows = min(run.config.decode.sentences_per_batch, len(pairs))
+        whole = -(-len(pairs) // self._rows) * self._rows  # batches of one shape
+        self._source = np.full((whole, max(map(len, encoded))), PAD_ID, np.int32)
+        for row, index in enumerate(self._order):
+            self._source[row, : len(encoded[index])] = encoded[index]
         references = [target for _, target in pairs]
         self._metric = kinds_of_bleu(references, **tokens(run.config))["sacrebleu"]
 
@@ -65,19 +65,23 @@ class Translations:
             say(f"translating: {first} of {len(sets)} models")
             some = list(sets[first : first + at_once])
             padded = stacked(some + [self.gates] * (at_once - len(some)))
-            found = jax.device_get(
-                translated(
-                    self._params,
-                    padded,
-                    self._source,
-                    self._limits,
-                    model=self._run.model,
-                    max_length=self._source.shape[1] + self._run.config.decode.max_extra_tokens,
-                )
-            )
+            found = self._found(padded)
             for ids in found[: len(some)]:
                 lines = (self._run.vocabulary.decode(row.tolist()) for row in ids)
                 yield [" ".join(line.splitlines()) for line in lines]
+
+    def _found(self, gates: Gates) -> Int[np.ndarray, "N B L"]:
+        """Returns the ids of all translations under a stack of gates, in the pairs' order."""
+        extra = self._run.config.decode.max_extra_tokens
+        batches = []
+        for first in range(0, len(self._source), self._rows):
+            source = self._source[first : first + self._rows]
+            lengths = (source != PAD_ID).sum(1)
+            limits = np.where(lengths > 1, lengths + extra, 0)  # of blanks nothing is said
+            options = {"model": self._run.model, "max_length": source.shape[1] + extra}
+            batches.append(translated(self._params, gates, source, limits, **options))
+        found = np.concatenate(jax.device_get(batches), axis=1)
+        return found[:, np.argsort(self._order)]
 
 
 @functools.partial(jax.jit, static_argnames=("model", "max_length"))
