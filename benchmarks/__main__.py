@@ -2,6 +2,7 @@
 
     python -m benchmarks batching [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks decoding --workdir=RUN
+    python -m benchmarks heads --workdir=RUN
     python -m benchmarks layers [--lengths 64 128 256 512 --d_models 64 128 256 512]
     python -m benchmarks safety [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks seeds [--seeds 2 4 --config=... --config.SECTION.NAME=VALUE ...]
@@ -10,12 +11,13 @@
 Each has a --help of its own.
 """
 
-from benchmarks import batching, decoding, layers, safety, seeds, systems
+from benchmarks import batching, decoding, heads, layers, safety, seeds, systems
 from experiment import command
 
 BENCHMARKS = {
     "batching": batching.main,
     "decoding": decoding.main,
+    "heads": heads.main,
     "layers": layers.main,
     "safety": safety.main,
     "seeds": seeds.main,

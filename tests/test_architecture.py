@@ -33,8 +33,8 @@ ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
 SYSTEMS_TABLE = "model/systems.py"
 MEASURING_COMMANDS = tuple(
-    f"experiment/analysis/{what}/__main__.pyexperiment/analysis/{what}/__main__.py"
-    for what in ("depth", "influence", "long_range", "paths", "positions", "viewer")
+    f"experiment/analysis/{what}/__main__.py"
+    for what in ("depth", "heads", "influence", "long_range", "paths", "positions", "viewer")
 )
 SYSTEMS = f"model/transformer model/baselines model/decoding {SYSTEMS_TABLE}"
 INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"

@@ -14,6 +14,7 @@ from experiment.analysis.plots.depth import (
 )
 from experiment.analysis.plots.frame import save
 from experiment.analysis.plots.framework import draw_masks, draw_stacks
+from experiment.analysis.plots.heads import draw_heads, draw_importance, draw_pruning
 from experiment.analysis.plots.influence import draw_influence
 from experiment.analysis.plots.lines import draw_figure3, draw_figure4, draw_figure5, draw_lines
 from experiment.analysis.plots.long_range import draw_long_range
@@ -44,6 +45,10 @@ __all__ = [
     "draw_maps",
     "draw_profiles",
     "draw_shares",
+    # What each is worth (3.2.2).
+    "draw_heads",
+    "draw_importance",
+    "draw_pruning",
     # Why dot products are scaled (3.2.1).
     "draw_saturation",
     "draw_training",

@@ -1,0 +1,69 @@
+"""Measures what a run loses with each of its heads, one at a time, and with each layer's.
+
+    python -m experiment.analysis.heads --workdir=runs/multi30k --out=docs
+
+Writes FOLDER/heads.md, FOLDER/heads.csv and FOLDER/heads.png: the change of the loss, and of the
+BLEU of greedy translations. A heads.md that is there keeps its text: only what stands between its
+markers is replaced. All heads are removed in one compiled call; `python -m benchmarks heads` has
+the time that it saves.
+"""
+
+import argparse
+import pathlib
+
+import jax
+
+from experiment import command
+from experiment.analysis import documents, heads, load, plots
+from experiment.data import write_file
+from experiment.training import Progress, commit, use_compilation_cache
+
+
+def main(argv: list[str]) -> None:
+    """Measures, writes the tables and the figure."""
+    flags = parse(argv)
+    document, rows, figure = (flags.out / f"heads.{ending}" for ending in ("md", "csv", "png"))
+    progress = Progress()
+    with command.user_errors():
+        command.check_positive(flags, "average", "step", "pairs")
+        text = documents.read_or_begun(document, "What each head is good for")
+        run = load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        use_compilation_cache(flags.cache_dir)
+        pairs = run.pairs(flags.split, flags.cache_dir.expanduser(), progress.say)[: flags.pairs]
+        table = heads.ablate(run, pairs, sentences=flags.sentences, say=progress.update)
+        progress.update("the loss without each layer's")
+        layers = heads.ablate_layers(run, pairs)
+    progress.clear()
+    translated = f", the first {min(flags.sentences, len(pairs)):,} translated" * bool(
+        flags.sentences
+    )
+    given = f"{run.workdir.path.name}, {len(pairs):,} sentence pairs of {flags.split}{translated}."
+    source = (
+        f"Mean of {len(run.steps)} checkpoints up to step {run.steps[-1]:,}; jax "
+        f"{jax.__version__} on {jax.default_backend()}, commit {commit()}."
+    )
+    measured = heads.markdown(table, layers, given=given, source=source)
+    with command.machine_errors():
+        write_file(document, documents.put_between_markers(text, measured).encode())
+        write_file(rows, table.to_csv(index=False, float_format="%.6g").encode())
+        plots.save(plots.draw_heads(table), figure)
+    print(f"{document}, {rows}, {figure}: {len(table)} heads")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Returns the flags."""
+    arguments = command.parser(__doc__)
+    arguments.add_argument("--workdir", type=pathlib.Path, required=True, help="a trained run")
+    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
+    arguments.add_argument("--split", default="validation", help="of the run's corpus")
+    arguments.add_argument("--pairs", type=int, help="the first so many only (default: all)")
+    arguments.add_argument(
+        "--sentences", type=int, default=200, help="translated without each head; 0: no BLEU"
+    )
+    command.add_checkpoints(arguments)
+    command.add_cache_dir(arguments)
+    return arguments.parse_args(argv)
+
+
+if __name__ == "__main__":
+    command.run(main)
