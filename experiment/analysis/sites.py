@@ -1,10 +1,10 @@
-"""Where a model attends: the attention modules of its layers, by kind, layer and path.
+"""Where a model attends: the attention modules of its layers, and the heads of each.
 
 Their gates and their weights lie under the same path in the collections `gates` and
 `intermediates`, so what is asked of "head 3 of the second layer's cross-attention" is asked here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from model.transformer import one_sentence_a_row
+
+Gates = Mapping[str, Any]  # a factor for every head, laid out as the collection `gates`
 
 # Kind -> (stack, module of a layer), in the order in which a sentence meets them.
 KINDS = {
@@ -64,7 +66,7 @@ def ones(model: nn.Module) -> dict[str, Any]:
     return jax.tree.map(lambda gate: jnp.ones(gate.shape, gate.dtype), dict(shapes["gates"]))
 
 
-def sites_of(gates: Mapping[str, Any]) -> list[Site]:
+def sites_of(gates: Gates) -> list[Site]:
     """Returns the attention modules that a tree of gates belongs to, by kind, then from below.
 
     Example:
@@ -90,7 +92,7 @@ def at(collection: Mapping[str, Any], site: Site) -> Any:
 
 
 def with_gates(
-    gates: Mapping[str, Any], changed: Mapping[Site, Float[Array, " H"] | Float[np.ndarray, " H"]]
+    gates: Gates, changed: Mapping[Site, Float[Array, " H"] | Float[np.ndarray, " H"]]
 ) -> dict[str, Any]:
     """Returns the gates with those of some modules replaced; the given tree stays as it was."""
     by_path = {(*site.path, "heads"): jnp.asarray(new) for site, new in changed.items()}
@@ -99,3 +101,43 @@ def with_gates(
         return by_path.get(tuple(entry.key for entry in path), gate)
 
     return jax.tree_util.tree_map_with_path(replaced, dict(gates))
+
+
+class Head(NamedTuple):
+    """One head of a model."""
+
+    site: Site
+    number: int  # within its site, from 0
+
+    @property
+    def name(self) -> str:
+        """What people call it, layers and heads counted from 1, as the paper counts them."""
+        return f"{self.site.name}, head {self.number + 1}"
+
+
+def heads_of(gates: Gates) -> list[Head]:
+    """Returns all heads that a tree of gates has a number for, site by site.
+
+    Example:
+      >>> gates = {"encoder": {"layer_0": {"self_attention": {"heads": np.ones(2)}}}}
+      >>> [head.name for head in heads_of(gates)][1]
+      'encoder self-attention, layer 1, head 2'
+    """
+    sizes = {site: len(at(gates, site)["heads"]) for site in sites_of(gates)}
+    return [Head(site, index) for site, size in sizes.items() for index in range(size)]
+
+
+def without(gates: Gates, heads: Iterable[Head]) -> dict[str, Any]:
+    """Returns the gates with those of some heads at zero; the given tree stays as it was.
+
+    Raises:
+      ValueError: if there is no such head.
+    """
+    there = set(heads_of(gates))
+    changed: dict[Site, Any] = {}
+    for head in heads:
+        if head not in there:
+            raise ValueError(f"There is no {head.name}. The model has {len(there)} heads.")
+        its = changed.setdefault(head.site, np.array(at(gates, head.site)["heads"]))
+        its[head.number] = 0
+    return with_gates(gates, changed)

@@ -5,16 +5,14 @@ from experiment.analysis.heads.importance import importance, rank_correlation
 from experiment.analysis.heads.losses import Losses
 from experiment.analysis.heads.pruning import prune
 from experiment.analysis.heads.removal import (
-    Head,
     alone,
     folded,
-    heads_of,
     table_of_heads,
-    without,
     without_sites,
 )
 from experiment.analysis.heads.report import markdown
 from experiment.analysis.heads.translations import Translations
+from experiment.analysis.sites import Head, heads_of, without
 
 __all__ = [
     # Models without some of their heads.

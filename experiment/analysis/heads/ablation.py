@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from experiment.analysis.heads.losses import Losses
-from experiment.analysis.heads.removal import HEAD_COLUMNS, columns, without, without_sites
+from experiment.analysis.heads.removal import HEAD_COLUMNS, columns, without_sites
 from experiment.analysis.heads.translations import Translations
 from experiment.analysis.runs import Run
-from experiment.analysis.sites import at, sites_of, with_gates
+from experiment.analysis.sites import at, sites_of, with_gates, without
 
 Pairs = Sequence[tuple[str, str]]
 Say = Callable[[str], None]

@@ -11,9 +11,9 @@ import pandas as pd
 from jaxtyping import Array
 
 from experiment.analysis.heads.losses import nll
-from experiment.analysis.heads.removal import HEAD_COLUMNS, Gates, columns, heads_of
+from experiment.analysis.heads.removal import HEAD_COLUMNS, columns
 from experiment.analysis.runs import Run
-from experiment.analysis.sites import at, ones
+from experiment.analysis.sites import Gates, at, heads_of, ones
 from experiment.data import Batch, TokenIds, evaluation_batches
 from experiment.training import Params
 

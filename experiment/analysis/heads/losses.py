@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from experiment.analysis.heads.removal import Gates, Head, alone, heads_of, without
+from experiment.analysis.heads.removal import alone
 from experiment.analysis.runs import Run
-from experiment.analysis.sites import ones
+from experiment.analysis.sites import Gates, Head, heads_of, ones, without
 from experiment.data import Batch, TokenIds, Vocabulary, assemble, packed_plan
 from experiment.training import Params, batch_loss
 

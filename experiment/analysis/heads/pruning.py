@@ -8,9 +8,10 @@ import pandas as pd
 from experiment.analysis.heads.ablation import Pairs, Say, silent
 from experiment.analysis.heads.importance import importance
 from experiment.analysis.heads.losses import Losses
-from experiment.analysis.heads.removal import HEAD_COLUMNS, Head, columns, without
+from experiment.analysis.heads.removal import HEAD_COLUMNS, columns
 from experiment.analysis.heads.translations import Translations
 from experiment.analysis.runs import Run
+from experiment.analysis.sites import Head, without
 
 
 def prune(

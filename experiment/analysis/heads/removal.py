@@ -1,57 +1,24 @@
-"""The heads of a model, and models without some of them: other gates, or other parameters."""
+"""Models without some of their heads: other gates, or other parameters."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from experiment.analysis.runs import Run
-from experiment.analysis.sites import Site, at, ones, sites_of, with_gates
+from experiment.analysis.sites import (
+    Gates,
+    Head,
+    Site,
+    at,
+    heads_of,
+    ones,
+    sites_of,
+    without,
+)
 from experiment.training import Params
-
-Gates = Mapping[str, Any]
-
-
-class Head(NamedTuple):
-    """One head of a model."""
-
-    site: Site
-    number: int  # within its site, from 0
-
-    @property
-    def name(self) -> str:
-        """What people call it, layers and heads counted from 1, as the paper counts them."""
-        return f"{self.site.name}, head {self.number + 1}"
-
-
-def heads_of(gates: Gates) -> list[Head]:
-    """Returns all heads that a tree of gates has a number for, site by site.
-
-    Example:
-      >>> gates = {"encoder": {"layer_0": {"self_attention": {"heads": np.ones(2)}}}}
-      >>> [head.name for head in heads_of(gates)][1]
-      'encoder self-attention, layer 1, head 2'
-    """
-    sizes = {site: len(at(gates, site)["heads"]) for site in sites_of(gates)}
-    return [Head(site, index) for site, size in sizes.items() for index in range(size)]
-
-
-def without(gates: Gates, heads: Iterable[Head]) -> dict[str, Any]:
-    """Returns the gates with those of some heads at zero; the given tree stays as it was.
-
-    Raises:
-      ValueError: if there is no such head.
-    """
-    there = set(heads_of(gates))
-    changed: dict[Site, Any] = {}
-    for head in heads:
-        if head not in there:
-            raise ValueError(f"There is no {head.name}. The model has {len(there)} heads.")
-        its = changed.setdefault(head.site, np.array(at(gates, head.site)["heads"]))
-        its[head.number] = 0
-    return with_gates(gates, changed)
 
 
 def without_sites(gates: Gates, sites: Iterable[Site]) -> dict[str, Any]:

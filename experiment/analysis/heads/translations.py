@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from experiment.analysis.heads.losses import stacked
-from experiment.analysis.heads.removal import Gates, heads_of
 from experiment.analysis.runs import Run, tokens
-from experiment.analysis.sites import ones
+from experiment.analysis.sites import Gates, heads_of, ones
 from experiment.data import BOS_ID, EOS_ID, PAD_ID
 from experiment.evaluation.bleu import kinds_of_bleu
 from experiment.training import Params

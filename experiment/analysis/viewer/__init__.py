@@ -3,6 +3,6 @@
 from experiment.analysis.viewer.data import Content, look
 from experiment.analysis.viewer.given import Given, given_lines
 from experiment.analysis.viewer.page import page
-from experiment.analysis.viewer.removal import Removals, heads_of
+from experiment.analysis.viewer.removal import Removals
 
-__all__ = ["Content", "Given", "Removals", "given_lines", "heads_of", "look", "page"]
+__all__ = ["Content", "Given", "Removals", "given_lines", "look", "page"]

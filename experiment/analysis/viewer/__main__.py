@@ -21,6 +21,7 @@ import jax
 
 from experiment import command, training
 from experiment.analysis import runs, viewer
+from experiment.analysis.sites import ones
 from experiment.data import lines_of, read_lines, write_file
 
 _EXAMPLES = 6
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> None:
         with progress.waiting("the checkpoints to be read"):
             run = runs.load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         run = dataclasses.replace(run, params=jax.device_put(run.params))
-        viewer.heads_of(run.model)  # refuses a run without heads before anything is read
+        ones(run.model)  # refuses a run without heads before anything is read
         lines = read(flags, run, progress)
         given = examples(flags, run, lines, progress) + lines
         training.use_compilation_cache(flags.cache_dir)

@@ -13,9 +13,9 @@ from jaxtyping import Float
 
 from experiment.analysis.runs import Run
 from experiment.analysis.sentences import batch_of, pieces_of
-from experiment.analysis.sites import KINDS, TITLES, Site
+from experiment.analysis.sites import KINDS, TITLES, Head, Site, heads_of, ones
 from experiment.analysis.viewer.given import Given, check_lengths
-from experiment.analysis.viewer.removal import Head, Removals, heads_of
+from experiment.analysis.viewer.removal import Removals
 from experiment.analysis.weights import attention_weights
 from experiment.config import DecodeConfig
 from experiment.training import duration
@@ -37,7 +37,7 @@ def look(
     Raises:
       ValueError: if the model has no heads, or there is no sentence, or too long a one.
     """
-    heads = heads_of(run.model)
+    heads = heads_of(ones(run.model))
     if not given:
         raise ValueError("There must be at least one sentence to look at; there is none.")
     check_lengths(run.vocabulary, given)
@@ -106,7 +106,7 @@ def _by_kind(heads: Sequence[Head], values: Sequence[Any]) -> dict[str, list[Any
 def _add_weights(run: Run, sentences: Sequence[Content]) -> None:
     """Puts the weights of the encoder into sentences, and those of the decoder into targets."""
     shown = [(sentence, target) for sentence in sentences for target in sentence["targets"]]
-    for group in _grouped(shown, len(heads_of(run.model))):
+    for group in _grouped(shown, len(heads_of(ones(run.model)))):
         pairs = [(sentence["source"], target["text"]) for sentence, target in group]
         weights = attention_weights(run.model, run.params, batch_of(run.vocabulary, pairs))
         for row, (sentence, target) in enumerate(group):

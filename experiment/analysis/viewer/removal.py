@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from experiment.analysis.sentences import batch_of, inputs_of
-from experiment.analysis.sites import Site, at, ones, sites_of, with_gates
+from experiment.analysis.sites import heads_of, ones, without
 from experiment.config import DecodeConfig
 from experiment.data import PAD_ID, Vocabulary
 from experiment.evaluation.translation import LENGTH_STEP, search
@@ -23,32 +23,15 @@ _AT_ONCE = 64
 _SCORED_AT_ONCE = 8
 
 
-class Head(NamedTuple):
-    """One head of one attention."""
-
-    site: Site
-    number: int  # from 0
-
-
-def heads_of(model: nn.Module) -> list[Head]:
-    """Returns all heads of a model, by kind, then from below, then by number.
+def all_gates(model: nn.Module) -> dict[str, Any]:
+    """Returns, stacked, the gates of the whole model and then those without each of its heads.
 
     Raises:
       ValueError: if it has none.
     """
     whole = ones(model)
-    sizes = {site: len(at(whole, site)["heads"]) for site in sites_of(whole)}
-    return [Head(site, number) for site, size in sizes.items() for number in range(size)]
-
-
-def all_gates(model: nn.Module) -> dict[str, Any]:
-    """Returns, stacked, the gates of the whole model and then those without each of `heads_of`."""
-    whole = ones(model)
-    without = [
-        with_gates(whole, {site: at(whole, site)["heads"].at[number].set(0.0)})
-        for site, number in heads_of(model)
-    ]
-    return jax.tree.map(lambda *gates: jnp.stack(gates), whole, *without)
+    fewer = [without(whole, [head]) for head in heads_of(whole)]
+    return jax.tree.map(lambda *gates: jnp.stack(gates), whole, *fewer)
 
 
 class Removals:
@@ -67,7 +50,7 @@ class Removals:
         self._vocabulary = vocabulary
         self._extra = decode.max_extra_tokens
         searched = functools.partial(search, model=model, config=decode)
-        count = len(heads_of(model)) + 1
+        count = len(jax.tree.leaves(self._gates)[0])
         at_once = -(-count // -(-count // _AT_ONCE))  # parts as equal as can be
         self._search = jax.jit(_of_all(searched, at_once, "gates"), static_argnames="max_length")
         scored = functools.partial(_log_prob, model=model)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from experiment.analysis.sentences import batch_of
-from experiment.analysis.viewer import Removals, heads_of
+from experiment.analysis.sites import heads_of, ones
+from experiment.analysis.viewer import Removals
 from experiment.training import batch_loss
 from tests.analysis.viewer.tiny import tiny_run
 
@@ -37,7 +38,7 @@ def without(params, head):
 
 
 def test_heads_go_by_kind_then_layer_then_number(run):
-    heads = [(head.site.kind, head.site.layer, head.number) for head in heads_of(run.model)]
+    heads = [(head.site.kind, head.site.layer, head.number) for head in heads_of(ones(run.model))]
     assert heads == [
         (kind, layer, number)
         for kind in ("encoder", "decoder", "cross")
@@ -50,7 +51,7 @@ def test_outputs_are_translations_with_a_heads_rows_at_zero(run, removals):
     translator = run.translator()
     for source in SOURCES:
         found = removals.outputs(source)
-        models = [run.params, *(without(run.params, head) for head in heads_of(run.model))]
+        models = [run.params, *(without(run.params, head) for head in heads_of(ones(run.model)))]
         assert found == [translator.best(params, [source])[0] for params in models]
         assert len(set(found)) > 1
 
@@ -63,7 +64,7 @@ def test_log_probs_are_those_with_a_heads_rows_at_zero(run, removals):
         sums = batch_loss(params, batch, None, apply_fn=run.model.apply, label_smoothing=0.0)[1]
         return -sums.nll
 
-    models = [run.params, *(without(run.params, head) for head in heads_of(run.model))]
+    models = [run.params, *(without(run.params, head) for head in heads_of(ones(run.model)))]
     expected = [log_prob(params) for params in models]
     found = removals.log_probs(SOURCES[0], TARGET)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
