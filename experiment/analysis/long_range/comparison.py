@@ -9,6 +9,7 @@ import jax
 
 from experiment.analysis.long_range.gradients import Gradients, gradient_norms
 from experiment.analysis.long_range.recall import SIDES, Recall, recall_accuracy, train_recall
+from experiment.analysis.saying import begun_with
 from experiment.training import init_params
 from model.baselines import ConvolutionalConfig, RecurrentConfig
 from model.systems import SystemConfig, parameter_count, system_of
@@ -126,11 +127,7 @@ def _recalled(
             steps=settings.steps,
             rows=settings.rows,
             seed=seed,
-            say=functools.partial(_with, told, say),
+            say=begun_with(told, say),
         )
         found.append(recall_accuracy(model, params, task, settings.distances))
     return {distance: [each[distance] for each in found] for distance in settings.distances}
-
-
-def _with(before: str, say: Callable[[str], None], line: str) -> None:
-    say(before + line)

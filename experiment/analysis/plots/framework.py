@@ -82,7 +82,8 @@ def _box(axis: Axes, column: int, height: float, block: str, parameters: int, wi
 def draw_masks(masks: Mapping[str, Bool[np.ndarray, "T S"]]) -> Figure:
     """Returns a panel a mask: what each query (a row) may attend to."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    for axis, (name, mask) in zip(figure.subplots(1, len(masks)), masks.items(), strict=True):
+    panels = figure.subplots(1, len(masks), squeeze=False)[0]
+    for axis, (name, mask) in zip(panels, masks.items(), strict=True):
         axis.imshow(mask, cmap="Blues", vmin=0, vmax=1.3)
         axis.set_title(name, fontsize=9)
         axis.set_xticks(np.arange(mask.shape[1] + 1) - 0.5, minor=True)

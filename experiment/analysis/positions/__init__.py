@@ -16,7 +16,13 @@ from experiment.analysis.positions.extrapolation import (
     scores_by_length,
     train_seeds,
 )
-from experiment.analysis.positions.longer import ByLength, pairs_by_length, words_below_a_million
+from experiment.analysis.positions.longer import (
+    ByLength,
+    Longest,
+    longest,
+    pairs_by_length,
+    words_below_a_million,
+)
 from experiment.analysis.positions.offsets import (
     LONGEST_WAVE,
     LinearMap,
@@ -29,6 +35,7 @@ from experiment.analysis.positions.report import markdown
 from experiment.analysis.positions.swapping import (
     added_tables,
     rearranged,
+    sides_of,
     swaps,
     with_scheme,
     with_tables,
@@ -57,13 +64,16 @@ __all__ = [
     "added_tables",
     "rearranged",
     "scorer",
+    "sides_of",
     "swaps",
     "with_scheme",
     "with_tables",
     # Longer than any that was trained on.
     "ByLength",
+    "Longest",
     "Settings",
     "joined",
+    "longest",
     "markdown",
     "measure",
     "pairs_by_length",

@@ -32,7 +32,10 @@ def main(argv: list[str]) -> None:
     scores = positions.joined(positions.measure(settings, progress.update, flags.schemes))
     progress.clear()
     source = f"Measured with jax {jax.__version__} on {jax.default_backend()}, commit {commit()}."
-    measured = positions.markdown(scores, settings, source=source)
+    data = settings.data()
+    vocabulary = settings.vocabulary(data)
+    trained, tested = (positions.longest(vocabulary, of) for of in (data.train, data.test))
+    measured = positions.markdown(scores, settings, trained=trained, tested=tested, source=source)
     with command.machine_errors():
         write_file(document, documents.put_between_markers(text, measured).encode())
         plots.save(plots.draw_extrapolation(scores, settings.trained_words), figure)

@@ -31,6 +31,8 @@ SMALL = TransformerConfig(
     vocab_size=UNK_ID + 4, d_model=32, d_ff=64, num_heads=4, num_layers=2, dropout_rate=0.0
 )
 
+_ROUNDING = 1e-5  # of float32, as a share of the logits' size
+
 
 def order_of(words: Sequence[Any], rearranged: Sequence[Any]) -> Int[np.ndarray, " S"]:
     """Returns where each of `rearranged` stands in `words`; words that recur keep their order.
@@ -61,7 +63,7 @@ class OrderSeen(NamedTuple):
     @property
     def is_blind(self) -> bool:
         """Whether all of it is rounding, of float32."""
-        return max(self.encoder, self.logits) < 1e-4 * self.size
+        return max(self.encoder, self.logits) < _ROUNDING * self.size
 
 
 def drawn_params(model: nn.Module, seed: int) -> Params:
@@ -83,7 +85,10 @@ def order_seen(
     order: Int[np.ndarray, " S"],
     target_inputs: Int[np.ndarray, " T"],
 ) -> OrderSeen:
-    """Returns what changes when a source's ids come in another order, its positions as before."""
+    """Returns what changes when a source's ids come in another order, its positions as before.
+
+    Products are those of float32 on any device: coarser ones would hide what is rounding alone.
+    """
 
     def outputs(params: Params, ids: Int[Array, " S"]) -> tuple[Float[Array, "S D"], Any]:
         source = one_sentence_a_row(ids[None])
@@ -94,7 +99,8 @@ def order_seen(
         return memory[0], logits[0]
 
     both = jnp.asarray(np.stack([ids, ids[order]]))
-    memories, logits = jax.device_get(jax.jit(jax.vmap(outputs, (None, 0)))(params, both))
+    with jax.default_matmul_precision("highest"):
+        memories, logits = jax.device_get(jax.jit(jax.vmap(outputs, (None, 0)))(params, both))
     return OrderSeen(
         float(np.abs(memories[0][order] - memories[1]).max()),
         float(np.abs(logits[0] - logits[1]).max()),
@@ -111,7 +117,8 @@ def orders_by_scheme(
 ) -> pd.DataFrame:
     """Returns what the two orders of each example change, by scheme, at random weights.
 
-    Every word is one piece, and the other order is also the target.
+    Columns are those of `OrderSeen`, and `blind`: whether all of it is rounding. Every word is one
+    piece, and the other order is also the target.
     """
     found = []
     for scheme in schemes:
@@ -123,5 +130,7 @@ def orders_by_scheme(
             order = np.array([*order_of(words, rearranged), len(words)])
             target = np.array([BOS_ID, *ids[order][:-1]])
             seen = order_seen(model, params, ids, order, target)
-            found.append({"positions": scheme, "example": name, **seen._asdict()})
+            found.append(
+                {"positions": scheme, "example": name, **seen._asdict(), "blind": seen.is_blind}
+            )
     return pd.DataFrame(found).set_index(["positions", "example"])

@@ -21,6 +21,7 @@ from configs import variants
 from experiment.analysis.positions.equivariance import SCHEMES
 from experiment.analysis.positions.longer import ByLength, check_trained_words, pairs_by_length
 from experiment.analysis.positions.pair_scores import scorer
+from experiment.analysis.saying import begun_with
 from experiment.analysis.sentences import batch_of
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import Batch, TokenIds, Vocabulary, assemble, batch_plan, train_vocabulary
@@ -76,6 +77,10 @@ class Settings:
             trained_words=self.trained_words, trained=self.pairs, tested=self.tested
         )
 
+    def vocabulary(self, data: ByLength) -> Vocabulary:
+        """Returns the vocabulary of what is trained on, which all schemes share."""
+        return train_vocabulary(data.lines, self.config(SCHEMES[0]).data.vocab_size)
+
     def config(self, scheme: str, seed: int = 0) -> ExperimentConfig:
         """Returns the recipe of a scheme: a row of `configs/variants.py` with these settings."""
         row = variants.get_config(_ROWS.get(scheme, scheme))
@@ -107,13 +112,13 @@ def measure(
     `say` is told what is trained, and how far it is.
     """
     data = settings.data()
-    vocabulary = train_vocabulary(data.lines, settings.config(schemes[0]).data.vocab_size)
+    vocabulary = settings.vocabulary(data)
     pairs = [pair for of_length in data.train.values() for pair in of_length]
     token_ids = TokenIds.from_lists(
         *(vocabulary.encode_all([pair[side] for pair in pairs]) for side in (0, 1))
     )
     for scheme in schemes:
-        told = functools.partial(_with, f"{scheme}: ", say)
+        told = begun_with(f"{scheme}: ", say)
         params = train_seeds(settings, scheme, vocabulary, token_ids, told)
         yield scores_by_length(settings, scheme, vocabulary, params, data)
 
@@ -178,7 +183,3 @@ def _batches(token_ids: TokenIds, config: ExperimentConfig) -> Iterator[Batch]:
     )
     for step in range(train.num_steps):
         yield assemble(token_ids, plan.rows(step))
-
-
-def _with(before: str, say: Callable[[str], None], line: str) -> None:
-    say(before + line)

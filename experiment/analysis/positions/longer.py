@@ -1,4 +1,4 @@
-"""Numbers in words by how many words they have: some lengths to train on, all to be tested on.
+"""Numbers in words by how many words they have: some lengths to train on, longer ones to test on.
 
 Magnitude alone is not length: "three hundred thousand" is short, and a model that never saw a
 million cannot know its word. So numbers below a million are parted by their English words instead,
@@ -8,11 +8,13 @@ more of them at once ("seven hundred and forty-three thousand, two hundred and t
 a scheme that says what stands nearby can read them.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
+from experiment.data import Vocabulary
 from experiment.data.corpora.number_words import english, german
 
 LONGEST = 11  # words of a number below a million
@@ -81,6 +83,20 @@ def check_trained_words(trained_words: int) -> None:
             f"trained_words={trained_words} must be between 1 and {LONGEST - 1}: numbers below a "
             f"million have at most {LONGEST} words, and some must be longer than those trained on."
         )
+
+
+class Longest(NamedTuple):
+    """The most tokens of a sentence, its end included."""
+
+    source: int
+    target: int
+
+
+def longest(vocabulary: Vocabulary, by_words: Mapping[int, Sequence[Pair]]) -> Longest:
+    """Returns how long pairs are in tokens, which is what has a position; words have none."""
+    pairs = [pair for of_length in by_words.values() for pair in of_length]
+    sides = (vocabulary.encode_all([pair[side] for pair in pairs]) for side in (0, 1))
+    return Longest(*(max(map(len, ids)) for ids in sides))
 
 
 def _pairs(numbers: Int[np.ndarray, " _"]) -> list[Pair]:

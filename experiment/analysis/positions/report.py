@@ -4,21 +4,29 @@ import pandas as pd
 
 from experiment.analysis.documents import measured, table
 from experiment.analysis.positions.extrapolation import Settings
+from experiment.analysis.positions.longer import Longest
 
 
-def markdown(scores: pd.DataFrame, settings: Settings, *, source: str) -> str:
-    """Returns both tables, between their markers; `source` says what measured them."""
-    trained = (
+def markdown(
+    scores: pd.DataFrame, settings: Settings, *, trained: Longest, tested: Longest, source: str
+) -> str:
+    """Returns both tables, between their markers.
+
+    `trained` and `tested` are the longest sentences; `source` says what measured the scores.
+    """
+    given = (
         f"Trained on numbers of up to {settings.trained_words} words, {settings.steps:,} updates "
         f"of {settings.tokens_per_batch:,} tokens, {settings.num_layers} + {settings.num_layers} "
         f"layers of width {settings.d_model}; the median of {settings.seeds} seeds (lowest to "
-        "highest)."
+        f"highest). The longest source and target that were trained on have {trained.source} and "
+        f"{trained.target} tokens, ends included, the longest tested {tested.source} and "
+        f"{tested.target}."
     )
     exact = _of(scores, "exact", 100.0, ".0f")
     loss = _of(scores, "nll", 1.0, ".2f")
     return measured(
         [
-            trained,
+            given,
             "",
             "Numbers translated without a fault by greedy search, in %, by their words:",
             "",

@@ -51,6 +51,12 @@ def with_scheme(run: Run, scheme: str) -> Run:
     )
 
 
+def sides_of(run: Run) -> tuple[str, ...]:
+    """Returns the sides that a run's model has positions of: one where it has one stack."""
+    params = with_scheme(run, "learned").params
+    return tuple(side for side in SIDES if f"{side}_positions" in params)
+
+
 def added_tables(run: Run, length: int) -> dict[str, Float[np.ndarray, "L D"]]:
     """Returns what a run adds to the embeddings at the first `length` positions, by side.
 
@@ -59,7 +65,7 @@ def added_tables(run: Run, length: int) -> dict[str, Float[np.ndarray, "L D"]]:
     """
     positions = run.config.model.positions
     if positions == "sinusoidal":
-        return dict.fromkeys(SIDES, sinusoidal_positions(length, run.config.model.d_model))
+        return dict.fromkeys(sides_of(run), sinusoidal_positions(length, run.config.model.d_model))
     if positions != "learned":
         raise ValueError(
             f"model.positions={positions!r} must be sinusoidal or learned for what is added to be "
@@ -89,8 +95,8 @@ def rearranged(run: Run, rows: Int[np.ndarray, " L"], sides: Sequence[str] = SID
       ValueError: if its scheme adds nothing that could be rearranged.
     """
     tables = added_tables(run, max(int(rows.max()) + 1, len(rows)))
-    places = {side: rows if side in sides else np.arange(len(rows)) for side in SIDES}
-    return with_tables(run, {side: tables[side][places[side]] for side in SIDES})
+    places = {side: rows if side in sides else np.arange(len(rows)) for side in tables}
+    return with_tables(run, {side: table[places[side]] for side, table in tables.items()})
 
 
 def swaps(run: Run, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> pd.DataFrame:
@@ -98,7 +104,8 @@ def swaps(run: Run, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> pd.Da
 
     Nothing is trained again. Other schemes come in as `with_scheme` says; with sinusoidal or
     learned positions there are also those moved along, counted backwards from the longest sentence
-    of `pairs`, in an order drawn once for all sentences, and left out on one side.
+    of `pairs`, in an order drawn once for all sentences, and left out on one side. A model of one
+    stack has one side, and a row less: without that side's positions it has none.
     """
     scorers: dict[Any, Scorer] = {}
     batch, found = batch_of(run.vocabulary, pairs), []
@@ -111,7 +118,8 @@ def swaps(run: Run, pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> pd.Da
 
 
 def _changes(run: Run, length: int, seed: int) -> Iterator[tuple[str, str, Run]]:
-    own, both = run.config.model.positions, " and ".join(SIDES)
+    own, its_sides = run.config.model.positions, sides_of(run)
+    both = " and ".join(its_sides)
     yield f"{own}, as trained", both, run
     for scheme in SCHEMES:
         if scheme != own:
@@ -124,11 +132,11 @@ def _changes(run: Run, length: int, seed: int) -> Iterator[tuple[str, str, Run]]
     drawn[:reach] = np.random.default_rng(seed).permutation(reach)
     backwards[:reach] = backwards[:reach][::-1]
     tables = added_tables(run, len(every))
-    for side in SIDES:
+    for side in its_sides if len(its_sides) > 1 else ():
         zeros = {side: np.zeros_like(tables[side])}
         yield "none", side, with_tables(run, tables | zeros)
     for offset in OFFSETS:
         yield f"moved by {offset}", both, rearranged(run, every + offset)
     for change, rows in (("backwards", backwards), ("drawn order", drawn)):
-        for side in SIDES:
+        for side in its_sides:
             yield change, side, rearranged(run, rows, (side,))

@@ -27,6 +27,13 @@ def run(path="nowhere"):
     return Run(Workdir(pathlib.Path(path)), config, vocabulary, model, params, (1,), {})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _products_of_float32():
+    """On any device: what is to be equal differs by rounding alone."""
+    with jax.default_matmul_precision("highest"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def found():
     pairs = of_one_length(run().vocabulary, PAIRS, 3)

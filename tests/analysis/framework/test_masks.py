@@ -1,6 +1,7 @@
 """Masks, and what swapping them does: it is all that tells the two stacks apart."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from experiment.analysis.framework import masks_of, swapped_masks
@@ -43,3 +44,8 @@ def test_masks_are_drawn_as_they_are():
     masks = masks_of(source, source)
     drawn = [axis.get_images()[0].get_array() for axis in draw_masks(masks).axes]
     assert [picture.tolist() for picture in drawn] == [mask.tolist() for mask in masks.values()]
+
+
+def test_one_mask_alone_is_drawn():
+    (axis,) = draw_masks({"own": np.eye(2, dtype=bool)}).axes
+    assert axis.get_title() == "own"

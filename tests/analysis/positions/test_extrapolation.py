@@ -9,8 +9,10 @@ from matplotlib.image import imread
 from experiment.analysis.plots import draw_extrapolation
 from experiment.analysis.positions import (
     SCHEMES,
+    Longest,
     Settings,
     extrapolation,
+    longest,
     markdown,
     scores_by_length,
     train_seeds,
@@ -90,7 +92,10 @@ def test_every_scheme_has_a_recipe(scheme):
 
 
 def test_table_has_medians_and_ranges():
-    lines = markdown(SCORES, TINY, source="By hand.").splitlines()
+    sides = {"trained": Longest(10, 6), "tested": Longest(15, 7)}
+    lines = markdown(SCORES, TINY, **sides, source="By hand.").splitlines()
+    told = "trained on have 10 and 6 tokens, ends included, the longest tested 15 and 7."
+    assert any(line.endswith(told) for line in lines)
     assert "| rotary | 90 (80 to 100) | 25 (0 to 50) |" in lines
     assert "| none | 25 | 0 |" in lines
     assert "| rotary | 0.20 (0.10 to 0.30) | 2.00 (1.00 to 3.00) |" in lines
@@ -117,6 +122,9 @@ def test_command_writes_tables_and_figure(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.endswith("positions.png: none\n")
     lines = (tmp_path / "positions.md").read_text().splitlines()
     assert sum(line.startswith("| none | ") for line in lines) == 2
+    data = TINY.data()
+    source, target = longest(TINY.vocabulary(data), data.train)
+    assert any(f"trained on have {source} and {target} tokens" in line for line in lines)
     assert imread(tmp_path / "positions.png").shape[1] > 1_000
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from experiment.analysis.positions import pairs_by_length, words_below_a_million
+from experiment.analysis.positions import longest, pairs_by_length, words_below_a_million
 from experiment.data.corpora.number_words import english
+from tests.made_up import vocabulary
 
 
 def words_of(text):
@@ -45,6 +46,15 @@ def test_every_word_of_a_longer_number_was_trained_on(by_length):
 
 def test_every_length_has_the_same_share(by_length):
     assert {len(pairs) for pairs in by_length.train.values()} == {500}
+
+
+def test_longest_is_counted_in_tokens_with_their_end():
+    by_words = {1: [("the cat", "die")], 2: [("mat", "die Katze saß auf"), ("on", "")]}
+    lengths = [
+        [len(vocabulary().encode(t)) for t in texts]
+        for texts in (("the cat", "mat", "on"), ("die", "die Katze saß auf"))
+    ]
+    assert longest(vocabulary(), by_words) == (max(lengths[0]), max(lengths[1]))
 
 
 @pytest.mark.parametrize("trained_words", [0, 11])

@@ -16,6 +16,7 @@ from experiment.analysis.positions import (
 from experiment.analysis.sentences import batch_of
 from model.transformer import sinusoidal_positions
 from tests.analysis.positions.made_up_run import PAIRS, run_of
+from tests.analysis.untrained import untrained
 
 EVERY = np.arange(32)
 
@@ -114,3 +115,17 @@ def test_table_begins_with_the_run_as_trained(run, losses):
 
 def test_where_nothing_is_added_other_schemes_are_all():
     assert list(swaps(run_of("rotary"), PAIRS).sides.unique()) == ["source and target"]
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+@pytest.mark.parametrize(
+    ("system", "side"), [("decoder_only", "target"), ("encoder_only", "source")]
+)
+def test_a_model_of_one_stack_has_one_side(system, side, positions):
+    its = untrained(system=system, positions=positions, max_positions=32)
+    assert list(added_tables(its, 40)) == [side]
+    found = swaps(its, PAIRS).set_index("change")
+    assert list(found.sides.unique()) == [side]
+    assert not found.index.has_duplicates
+    assert found.nll["moved by 1"] != found.nll[f"{positions}, as trained"]
+    assert found.nll["backwards"] != found.nll[f"{positions}, as trained"]
