@@ -3,11 +3,13 @@
 import functools
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiment.analysis.long_range import Recall, recall_batch
 from experiment.analysis.plots import draw_saturation, draw_training
 from experiment.analysis.scale import (
     gap_density,
@@ -17,7 +19,14 @@ from experiment.analysis.scale import (
     train_with_and_without,
     without_scale,
 )
-from model.transformer import MultiHeadAttention, dot_product_attention
+from experiment.analysis.sentences import inputs_of
+from experiment.training import init_params
+from model.transformer import (
+    DecoderOnly,
+    DecoderOnlyConfig,
+    MultiHeadAttention,
+    dot_product_attention,
+)
 
 MASK = jnp.ones((1, 1, 3, 5), bool)
 
@@ -131,6 +140,25 @@ def test_both_start_from_the_same_parameters_and_differ_by_the_scale_alone(train
     assert at_first.loc[True, "entropy"] > 2 * at_first.loc[False, "entropy"]
     assert trained["scaled"].tolist() == [True, True, False, False]
     assert trained["step"].tolist() == [0, 40, 0, 40]
+
+
+def test_queries_and_keys_begin_with_the_mean_square_of_embeddings_and_sinusoids():
+    task = Recall(8, side="target")
+    sizes = {"d_model": 64, "d_ff": 64, "num_heads": 1, "num_layers": 1, "dropout_rate": 0.0}
+    model = DecoderOnly(DecoderOnlyConfig(vocab_size=task.vocab_size, **sizes))
+    params = init_params(model, jax.random.key(0))
+    texts = recall_batch(task, np.arange(64) % 8 % task.max_distance, np.random.default_rng(1))
+    found = {}
+
+    def look(call, arguments, options, context):
+        outputs = call(*arguments, **options)
+        if context.module.name in ("query", "key"):
+            found[context.module.name] = float((outputs**2).mean())
+        return outputs
+
+    with nn.intercept_methods(look):
+        model.apply({"params": params}, *inputs_of(texts), deterministic=True)
+    assert found == {"query": pytest.approx(1.5, rel=0.15), "key": pytest.approx(1.5, rel=0.15)}
 
 
 def test_with_the_scale_it_learns_to_look_where_the_answer_is(trained):

@@ -18,6 +18,8 @@ from experiment.analysis import documents, heads, load, plots
 from experiment.data import write_file
 from experiment.training import Progress, commit, use_compilation_cache
 
+_TRANSLATED = 200  # sentences, of a run that translates
+
 
 def main(argv: list[str]) -> None:
     """Measures, writes the tables and the figure."""
@@ -26,17 +28,18 @@ def main(argv: list[str]) -> None:
     progress = Progress()
     with command.user_errors():
         command.check_positive(flags, "average", "step", "pairs")
+        if flags.sentences is not None and flags.sentences < 0:
+            raise ValueError(f"--sentences={flags.sentences} must be at least 0: none, no BLEU.")
         text = documents.read_or_begun(document, "What each head is good for")
         run = load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
+        sentences = to_translate(flags.sentences, run.task.name)
         use_compilation_cache(flags.cache_dir)
         pairs = run.pairs(flags.split, flags.cache_dir.expanduser(), progress.say)[: flags.pairs]
-        table = heads.ablate(run, pairs, sentences=flags.sentences, say=progress.update)
+        table = heads.ablate(run, pairs, sentences=sentences, say=progress.update)
         progress.update("the loss without each layer's")
         layers = heads.ablate_layers(run, pairs)
     progress.clear()
-    translated = f", the first {min(flags.sentences, len(pairs)):,} translated" * bool(
-        flags.sentences
-    )
+    translated = f", the first {min(sentences, len(pairs)):,} translated" * bool(sentences)
     given = f"{run.workdir.path.name}, {len(pairs):,} sentence pairs of {flags.split}{translated}."
     source = (
         f"Mean of {len(run.steps)} checkpoints up to step {run.steps[-1]:,}; jax "
@@ -50,6 +53,22 @@ def main(argv: list[str]) -> None:
     print(f"{document}, {rows}, {figure}: {len(table)} heads")
 
 
+def to_translate(asked: int | None, task: str) -> int:
+    """Returns how many sentences are translated without each head, of a run of a task.
+
+    Raises:
+      ValueError: if some are asked for and the run does not translate.
+    """
+    if task == "translation":
+        return _TRANSLATED if asked is None else asked
+    if asked:
+        raise ValueError(
+            f"--sentences={asked} must be 0, or not be given: this run is of {task}, and BLEU is "
+            "of translations."
+        )
+    return 0
+
+
 def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
@@ -58,7 +77,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     arguments.add_argument("--split", default="validation", help="of the run's corpus")
     arguments.add_argument("--pairs", type=int, help="the first so many only (default: all)")
     arguments.add_argument(
-        "--sentences", type=int, default=200, help="translated without each head; 0: no BLEU"
+        "--sentences",
+        type=int,
+        help=f"translated without each head; 0: no BLEU (default: {_TRANSLATED}, of a translator)",
     )
     command.add_checkpoints(arguments)
     command.add_cache_dir(arguments)

@@ -6,6 +6,7 @@ them. Finer groups, down to one a site, would share more and take longer to comp
 """
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -66,14 +67,18 @@ class Losses:
     def __init__(
         self, run: Run, pairs: Sequence[tuple[str, str]], *, tokens_per_batch: int | None = None
     ) -> None:
-        """Compiles nothing yet. `tokens_per_batch` bounds memory; by default a few GB at most.
+        """Compiles nothing yet. `tokens_per_batch` bounds memory, of which logits need most.
+
+        By default logits are 2**26 at once, 2**19 on a CPU: tokens times vocabulary times the heads
+        of the larger stack. A batch has a row at least, so a large vocabulary may need more.
 
         Raises:
           ValueError: if the model has no heads, or there are no pairs.
         """
         self.gates = ones(run.model)
         self.heads = heads_of(self.gates)
-        together = max(len(self.heads) * 2 // 3, _AT_ONCE)
+        of_stacks = Counter(head.site.path[0] for head in self.heads)
+        together = max(*of_stacks.values(), _AT_ONCE)
         room = _LOGITS.get(jax.default_backend(), _LOGITS_ELSEWHERE)
         self.packed = pack(
             run.vocabulary,
@@ -101,7 +106,7 @@ class Losses:
 
     def under(self, sets: Sequence[Gates]) -> Float[np.ndarray, " N"]:
         """Returns the loss under each of several trees of gates, some of them at a time."""
-        found = []
+        found = [np.zeros(0)]
         for first in range(0, len(sets), _AT_ONCE):
             some = list(sets[first : first + _AT_ONCE])
             some += [self.gates] * (_AT_ONCE - len(some))  # of one shape, compiled once

@@ -35,7 +35,8 @@ def prune(
     """
     losses = Losses(run, pairs)
     translations = Translations(run, pairs[:sentences]) if sentences else None
-    count = min(at_most or len(losses.heads), len(losses.heads))
+    every = len(losses.heads)
+    count = every if at_most is None else min(at_most, every)
     whole = losses.of(losses.gates)
     ranked = importance(run, pairs)["importance"].argsort().tolist()
     by_rank = [losses.heads[index] for index in ranked[:count]]

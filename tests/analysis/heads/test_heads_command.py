@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from experiment.analysis.heads import markdown
-from experiment.analysis.heads.__main__ import main
+from experiment.analysis.heads.__main__ import main, to_translate
 from experiment.analysis.plots import draw_heads, draw_importance, draw_pruning
 from tests.tiny_run import command, made_place, training
 
@@ -97,11 +97,20 @@ def test_command_writes_tables_rows_and_figure(place, tmp_path, capsys):
     assert imread(tmp_path / "heads.png").shape[1] > 500
 
 
+def test_only_translators_translate():
+    assert [to_translate(None, task) for task in ("translation", "tagging")] == [200, 0]
+    assert [to_translate(asked, "translation") for asked in (0, 7)] == [0, 7]
+    assert to_translate(0, "language_modelling") == 0
+    with pytest.raises(ValueError, match=r"^--sentences=7 must be 0, or not be given: .*parsing"):
+        to_translate(7, "parsing")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--out=nowhere"], "error: --out=nowhere must be a folder that is there."),
         (["--out=.", "--pairs=0"], "error: --pairs=0 must be at least 1."),
+        (["--out=.", "--sentences=-1"], "error: --sentences=-1 must be at least 0"),
         (["--out=."], "holds no run (no config.json). Train one with"),
     ],
 )

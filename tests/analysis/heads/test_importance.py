@@ -55,6 +55,13 @@ def pruned():
     return prune(run(), PAIRS, at_most=3, sentences=2, bleu_every=2)
 
 
+def test_none_removed_is_the_whole_model():
+    none = prune(run(), PAIRS, at_most=0)
+    assert list(none["order"]) == ["greedy", "importance"]
+    assert list(none["removed"]) == [0, 0]
+    assert none["loss"].nunique() == 1
+
+
 def test_first_head_to_go_is_the_least_of_the_table(pruned):
     losses = Losses(run(), PAIRS)
     found = losses.without_each()

@@ -7,6 +7,7 @@ from experiment.analysis.heads import Losses, ablate_layers, folded, keep_one, w
 from experiment.analysis.heads.losses import pack
 from experiment.analysis.sites import sites_of
 from tests.analysis.heads.tiny import PAIRS, run
+from tests.analysis.untrained import untrained
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,23 @@ def test_every_pair_is_packed_once():
     sentences = packed.batches.target_segments.max(-1).sum()
     assert sentences == len(PAIRS)
     assert (packed.batches.target_segments > 0).sum() == packed.tokens
+
+
+def test_logits_of_the_larger_stacks_heads_are_bounded(monkeypatch):
+    """Of two stacks the decoder's has 2/3 of the heads; of one it has all of them."""
+    asked = {}
+
+    def packed(vocabulary, pairs, *, row_length, tokens_per_batch):
+        asked[len(asked)] = tokens_per_batch
+        return pack(vocabulary, pairs, row_length=row_length, tokens_per_batch=tokens_per_batch)
+
+    monkeypatch.setattr("experiment.analysis.heads.losses.pack", packed)
+    monkeypatch.setattr("experiment.analysis.heads.losses._LOGITS", {})
+    sizes = {"num_layers": 6, "num_heads": 8}
+    for system, heads in (("transformer", 96), ("decoder_only", 48)):
+        its = untrained(system=system, **sizes)
+        Losses(its, PAIRS)
+        assert asked.pop(0) == 2**26 // (its.vocabulary.size * heads)
 
 
 def test_no_pairs_are_refused():
