@@ -6,15 +6,18 @@
 A notebook that fails ends with its error. Without --keep no file is changed.
 """
 
+import hashlib
+import json
 import os
 import pathlib
 import time
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from experiment import command
+from experiment.data import write_file
 
 FOLDER = pathlib.Path(__file__).parent
 _SECONDS_A_CELL = 900
@@ -34,7 +37,9 @@ def main(argv: list[str]) -> None:
         with command.user_errors():
             notebook = executed(path)
         if flags.keep:
-            path.write_text(nbformat.writes(stripped(notebook)) + "\n", encoding="utf-8")
+            text = nbformat.writes(stripped(notebook)) + "\n"
+            with command.machine_errors():
+                write_file(path, text.encode())
         print(f"{path.name}: {time.monotonic() - begun:.0f} s")
 
 
@@ -58,7 +63,7 @@ def executed(path: pathlib.Path) -> nbformat.NotebookNode:
     """Returns a notebook with the outputs that it has now.
 
     Raises:
-      ValueError: with the error of the cell that failed.
+      ValueError: with the error of the cell that failed, took too long or ended its kernel.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -70,15 +75,27 @@ def executed(path: pathlib.Path) -> nbformat.NotebookNode:
     )
     try:
         client.execute(env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise ValueError(f"{path.name} failed: {error}") from None
     return notebook
 
 
+def digest(notebook: nbformat.NotebookNode) -> str:
+    """Returns the SHA-256 of the sources of the code cells."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+
+
 def stripped(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Returns the notebook without what only one execution on one machine is told by."""
+    """Returns the notebook without what only one execution on one machine is told by.
+
+    It says which code its outputs are of, so that code which was changed since is noticed.
+    """
     notebook.metadata = nbformat.from_dict(
-        {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "outputs_of": digest(notebook),
+        }
     )
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({})

@@ -31,6 +31,7 @@ CONFIG_SECTIONS = "experiment/config_sections.py"
 STORAGE = "experiment/training/checkpoint/storage.py"
 ERRORS = "experiment/errors.py"
 CHECKPOINT_COMMAND = "experiment/training/checkpoint/__main__.py"
+PRACTICE = "experiment/analysis/practice.py"
 SYSTEMS_TABLE = "model/systems.py"
 MEASURING_COMMANDS = tuple(
     f"experiment/analysis/{what}/__main__.py"
@@ -40,7 +41,7 @@ SYSTEMS = f"model/transformer model/baselines model/decoding {SYSTEMS_TABLE}"
 INNER = f"configs {SYSTEMS} {CONFIG} {ERRORS}"
 INNER += " experiment/data experiment/training experiment/evaluation"
 ALL = f"{INNER} {CONFIG_FILES} model experiment experiment/command.py launch"
-ALL += " experiment/analysis experiment/sweep"
+ALL += f" experiment/analysis {PRACTICE} experiment/sweep"
 
 WORLD = of("asyncio datetime io logging multiprocessing os pathlib random shutil signal socket")
 WORLD |= of("subprocess tempfile threading time urllib")
@@ -67,6 +68,7 @@ ROOMS: Mapping[str, Room] = {
     ),
     "experiment/evaluation": Room(of(f"{CONFIG} experiment/data {SYSTEMS}")),
     "experiment/analysis": Room(of(INNER)),
+    PRACTICE: Room(of(f"{INNER} {CONFIG_FILES} experiment/analysis"), packages=of("")),
     **dict.fromkeys(
         MEASURING_COMMANDS,
         Room(

@@ -7,10 +7,15 @@ import sys
 from collections.abc import Callable, Mapping
 
 from experiment.analysis.runs import Run, load
+from experiment.config import ExperimentConfig
+from experiment.config_files import load_config
 from experiment.training import Workdir, default_workdir
+from experiment.training.workdir import CHANGEABLE
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 RUNS_VARIABLE = "ATTENTION_LAB_RUNS"
+# A notebook shows so many steps and no others.
+_MAY_DIFFER = tuple(key for key in CHANGEABLE if key != "train.num_steps")
 
 
 def runs_folder() -> pathlib.Path:
@@ -36,7 +41,8 @@ def find_or_train(
     is given the lines of its progress; by default they are printed over each other.
 
     Raises:
-      ValueError: if there are settings and no name, or what `train.py` says it was given wrongly.
+      ValueError: if there are settings and no name, the run that is there has other settings, or
+        what `train.py` says it was given wrongly.
     """
     if settings and name is None:
         raise ValueError(
@@ -44,17 +50,31 @@ def find_or_train(
             "without them."
         )
     folder = runs_folder() / (name or default_workdir(config).relative_to("runs"))
-    if not Workdir(folder).results.exists():
-        _train(config, folder, settings or {}, say or _over_the_last)
+    overrides = [f"--config.{key}={value}" for key, value in (settings or {}).items()]
+    wanted = load_config(str(_CHECKOUT / config), overrides)
+    _check_same(Workdir(folder), wanted)
+    if Workdir(folder).results_after(wanted.train.num_steps) is None:
+        _train(config, folder, overrides, say or _over_the_last)
     return load(folder)
 
 
+def _check_same(workdir: Workdir, wanted: ExperimentConfig) -> None:
+    if not workdir.config.exists():
+        return
+    if difference := workdir.difference(wanted.resolved(), _MAY_DIFFER):
+        key, stored, now = difference
+        raise ValueError(
+            f"The run in {workdir.path} must be of the settings asked for; it was trained with "
+            f"{key}={stored}, and now that is {now}. Give the run another name, or delete the "
+            "folder."
+        )
+
+
 def _train(
-    config: str, folder: pathlib.Path, settings: Mapping[str, object], say: Callable[[str], None]
+    config: str, folder: pathlib.Path, overrides: list[str], say: Callable[[str], None]
 ) -> None:
     command = [sys.executable, str(_CHECKOUT / "train.py"), f"--config={_CHECKOUT / config}"]
-    command += [f"--config.{name}={value}" for name, value in settings.items()]
-    command.append(f"--workdir={folder}")
+    command += [*overrides, f"--workdir={folder}"]
     last = ""
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"

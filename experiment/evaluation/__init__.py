@@ -9,7 +9,7 @@ from experiment.evaluation.perplexity import of_texts, perplexity
 from experiment.evaluation.significance import SAMPLES, Estimate, compare, paired_bootstrap
 from experiment.evaluation.stream import translate_stream
 from experiment.evaluation.task import Task, task_of
-from experiment.evaluation.translation import Translation, Translator, search
+from experiment.evaluation.translation import Translation, Translator, in_one_line, search
 
 __all__ = [
     "SAMPLES",
@@ -21,6 +21,7 @@ __all__ = [
     "classification_scores",
     "compare",
     "delinearised",
+    "in_one_line",
     "is_repaired",
     "of_texts",
     "paired_bootstrap",

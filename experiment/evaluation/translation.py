@@ -88,7 +88,6 @@ class Translator:
         Raises:
           ValueError: if a line has more than MAX_SENTENCE_TOKENS tokens.
         """
-        search = self._search if gates is None else functools.partial(self._search, gates=gates)
         encoded = self._vocabulary.encode_all(lines)
         _check_lengths(encoded)
         results = [[Translation("", 0.0)] for _ in lines]
@@ -105,8 +104,8 @@ class Translator:
             max_length += self._config.max_extra_tokens
             numbers = np.zeros(len(source), np.int32)
             numbers[: len(indices)] = first + np.asarray(indices)
-            found = search(params, source, limits, numbers, max_length=max_length)
-            found = jax.device_get(found)
+            options: dict[str, Any] = {"max_length": max_length, "gates": gates}
+            found = jax.device_get(self._search(params, source, limits, numbers, **options))
             for row, index in enumerate(indices):
                 begin = encoded[index][:-1] if self._continues else []
                 results[index] = self._read(found, row, begin)
@@ -148,7 +147,7 @@ class Translator:
     def _read(self, found: Hypotheses, row: int, begin: list[int]) -> list[Translation]:
         return [
             Translation(
-                _in_one_line(self._vocabulary.decode(begin + found.tokens[row, rank].tolist())),
+                in_one_line(self._vocabulary.decode(begin + found.tokens[row, rank].tolist())),
                 float(score),
             )
             for rank, score in enumerate(found.scores[row])
@@ -161,7 +160,7 @@ def _padded(ids: Sequence[int]) -> int:
     return -(-len(ids) // LENGTH_STEP) * LENGTH_STEP
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     """Returns the text without the line breaks that a model may spell byte by byte."""
     return text.replace("\r", " ").replace("\n", " ")
 

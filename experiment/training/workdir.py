@@ -54,18 +54,26 @@ class Workdir:
             )
         if not os.access(there, os.W_OK | os.X_OK):
             raise ValueError(f"--workdir={self.path}: {there} cannot be written to. Name another.")
-        if not self.config.exists():
-            return
+        if self.config.exists() and (difference := self.difference(resolved)):
+            key, stored, now = difference
+            raise ValueError(
+                f"{self.path} was trained with {key}={stored}, this config has {now}. Choose "
+                "another --workdir."
+            )
+
+    def difference(
+        self, resolved: dict[str, Any], changeable: tuple[str, ...] = CHANGEABLE
+    ) -> tuple[str, Any, Any] | None:
+        """Returns the first key that differs from the config that is here, with both values.
+
+        Keys that begin with one of `changeable` may differ.
+        """
         stored = flatten(from_mapping(ExperimentConfig, read_json(self.config)).resolved())
         now = flatten(resolved)
         for key in sorted(stored.keys() | now.keys()):
-            if key.startswith(CHANGEABLE):
-                continue
-            if stored.get(key) != now.get(key):
-                raise ValueError(
-                    f"{self.path} was trained with {key}={stored.get(key)}, this config has "
-                    f"{now.get(key)}. Choose another --workdir."
-                )
+            if not key.startswith(changeable) and stored.get(key) != now.get(key):
+                return key, stored.get(key), now.get(key)
+        return None
 
     def write_config(self, resolved: dict[str, Any]) -> None:
         """Creates the folder, with the resolved config in it."""

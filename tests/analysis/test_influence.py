@@ -1,13 +1,19 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiment.analysis.attention import words_of
 from experiment.analysis.embedded import at_embeddings
-from experiment.analysis.influence import influence, word_spans
+from experiment.analysis.influence import influence
+from experiment.analysis.influence.jacobian import squared_jacobian
 from experiment.analysis.plots import draw_influence
+from experiment.data import train_vocabulary
 from model.transformer import one_sentence_a_row
 from tests.analysis.untrained import untrained
+from tests.analysis.viewer.tiny import tiny_run
 
 SENTENCE = "the cat sat on the mat on the cat"
 
@@ -35,7 +41,7 @@ def test_shares_are_those_of_small_random_changes():
     """The mean square of what random changes of one word do is its part of the Jacobian."""
     run, random = untrained(), np.random.default_rng(0)
     ids = run.vocabulary.encode("the cat sat")
-    spans = word_spans(run.vocabulary.pieces(ids[:-1]))
+    spans = [word[1:] for word in words_of(run.vocabulary.pieces(ids[:-1]))]
     source = one_sentence_a_row(jnp.asarray([ids], jnp.int32))
 
     @jax.jit
@@ -58,6 +64,37 @@ def test_shares_are_those_of_small_random_changes():
 def test_sentence_without_a_word_is_refused():
     with pytest.raises(ValueError, match="must have a word"):
         influence(untrained(), " ")
+
+
+def test_sentence_is_read_as_its_task_reads_it_and_marks_are_no_words():
+    run = tiny_run("encoder_only")
+    assert influence(run, "the cat sat").words == ["the", "cat", "sat"]
+    ids = run.vocabulary.encode(run.task.read("the cat sat"))
+    spans = [word[1:] for word in words_of(run.vocabulary.pieces(ids[:-1]))][1:]
+    start = jnp.zeros((len(ids), run.config.model.d_model))
+    squares = squared_jacobian(run.params, jnp.asarray([ids]), start, model=run.model)
+    sums = np.array([[squares[a:b, c:d].sum() for c, d in spans] for a, b in spans])
+    expected = sums / sums.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(influence(run, "the cat sat").shares, expected, rtol=1e-5)
+
+
+def test_punctuation_stands_for_itself():
+    vocabulary = train_vocabulary(["the cat, the mat, the cat sat."], 300)
+    run = dataclasses.replace(untrained(), vocabulary=vocabulary)
+    assert influence(run, "the cat, kö.").words == ["the", "cat", ",", "kö", "."]
+
+
+def test_another_sentence_of_the_same_length_is_not_compiled_for():
+    run = untrained()
+    influence(run, "the cat sat")
+    before = squared_jacobian._cache_size()
+    influence(run, "sat cat the")
+    assert squared_jacobian._cache_size() == before
+
+
+def test_a_model_without_an_encoder_is_refused():
+    with pytest.raises(ValueError, match=r"must have an encoder; DecoderOnly has none\. Take"):
+        influence(untrained(system="decoder_only"), SENTENCE)
 
 
 def test_figure_has_a_panel_for_each_system():

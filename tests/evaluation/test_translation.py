@@ -76,7 +76,7 @@ def test_lines_somewhat_longer_than_a_full_batch_takes_are_searched_too(monkeypa
     # 65 to 80 tokens are padded to 80: fewer rows fit than for their own lengths.
     shapes = []
 
-    def searched(params, source, limits, numbers, *, max_length):
+    def searched(params, source, limits, numbers, *, max_length, gates):
         shapes.append(source.shape)
         tokens = np.zeros((len(source), 1, max_length), np.int32)
         tokens[:, :, 0] = EOS_ID
@@ -138,8 +138,8 @@ def test_translation_is_at_most_as_long_as_its_source_and_three_tokens(monkeypat
     assert decode_config().max_extra_tokens == 3
     compiled = limited._search
 
-    def noted(params, source, limits, numbers, *, max_length):
-        found = compiled(params, source, limits, numbers, max_length=max_length)
+    def noted(params, source, limits, numbers, *, max_length, gates):
+        found = compiled(params, source, limits, numbers, max_length=max_length, gates=gates)
         seen.extend(zip((source > 0).sum(1).tolist(), found.lengths.max(1).tolist(), strict=True))
         return found
 
@@ -161,7 +161,7 @@ def test_line_break_that_a_model_spells_does_not_break_the_line(monkeypatch):
     spelled = [4 + ord("\n"), 4 + ord("\r"), *vocabulary().encode("cat")]
     assert vocabulary().pieces(spelled[:2]) == ["<0x0A>", "<0x0D>"]
 
-    def spelling(params, source, limits, numbers, *, max_length):
+    def spelling(params, source, limits, numbers, *, max_length, gates):
         tokens = np.zeros((len(source), 1, max_length), np.int32)
         tokens[:, :, : len(spelled)] = spelled
         ones = np.ones((len(source), 1), np.float32)

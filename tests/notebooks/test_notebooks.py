@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from experiment.analysis.practice import RUNS_VARIABLE
-from notebooks.run import executed, paths, stripped
+from notebooks.run import digest, executed, paths, stripped
 
 ALL = paths([])
 
@@ -51,3 +51,28 @@ def test_cells_are_short(path):
 def test_only_what_a_reader_sees_is_kept(path):
     text = path.read_text(encoding="utf-8")
     assert nbformat.writes(stripped(nbformat.reads(text, as_version=4))) + "\n" == text
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_outputs_are_of_the_code_that_stands_there(path):
+    """If it fails, `python -m notebooks.run NN --keep` makes them so."""
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata.get("outputs_of") == digest(notebook)
+
+
+def test_other_code_has_another_digest():
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+
+    def of(*cells):
+        return digest(nbformat.v4.new_notebook(cells=list(cells)))
+
+    assert of(code("a = 1"), text("why")) == of(code("a = 1"), text("because"))
+    assert len({of(code("a = 1")), of(code("a = 2")), of(code("a"), code(" = 1"))}) == 3
+
+
+def test_a_notebook_whose_kernel_ends_is_refused(tmp_path):
+    cell = nbformat.v4.new_code_cell("import os; os._exit(1)")
+    path = tmp_path / "ends.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    with pytest.raises(ValueError, match=r"^ends\.ipynb failed: "):
+        executed(path)

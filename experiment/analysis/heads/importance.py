@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array
 
-from experiment.analysis.heads.losses import nll
+from experiment.analysis.gated import nll
 from experiment.analysis.heads.removal import HEAD_COLUMNS, columns
 from experiment.analysis.runs import Run
 from experiment.analysis.sites import Gates, at, heads_of, ones
@@ -60,7 +60,8 @@ def summed_sensitivity(params: Params, gates: Gates, batches: Batch, *, model: n
     """Returns the sum over sentences, one a row, of |d loss / d gate|, laid out as the gates."""
 
     def of_row(gates: Gates, row: Batch) -> Array:
-        return nll(params, gates, jax.tree.map(lambda array: array[None], row), model)
+        batch = jax.tree.map(lambda array: array[None], row)
+        return nll(params, batch, gates=gates, model=model)
 
     def add(total: Gates, batch: Batch) -> tuple[Gates, None]:
         gradients = jax.vmap(jax.grad(of_row), in_axes=(None, 0))(gates, batch)

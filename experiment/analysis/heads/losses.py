@@ -16,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from experiment.analysis.gated import nll, stacked
 from experiment.analysis.heads.removal import alone
 from experiment.analysis.runs import Run
 from experiment.analysis.sites import Gates, Head, heads_of, ones, without
 from experiment.data import Batch, TokenIds, Vocabulary, assemble, packed_plan
-from experiment.training import Params, batch_loss
+from experiment.training import Params
 
 # Logits that are held at once, by far the largest array, or more where a row alone has more. Few on
 # a CPU, whose cache a batch must not leave: with a row at a time the sweep of the number words' run
@@ -128,17 +129,12 @@ class Losses:
         return [np.asarray(each, np.float64) / self.packed.tokens for each in jax.device_get(found)]
 
 
-def stacked(trees: Sequence[Gates]) -> dict[str, Any]:
-    """Returns trees of gates as one, whose arrays have an axis more, their first."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(dict, trees))
-
-
 @functools.partial(jax.jit, static_argnames="model")
 def summed_nll(params: Params, gates: Gates, batches: Batch, *, model: nn.Module) -> Array:
     """Returns the negative log-likelihood, in nats, of all batches of a stack of them."""
 
     def add(total: Array, batch: Batch) -> tuple[Array, None]:
-        return total + nll(params, gates, batch, model), None
+        return total + nll(params, batch, gates=gates, model=model), None
 
     return jax.lax.scan(add, jnp.float32(0), batches)[0]
 
@@ -159,19 +155,10 @@ def summed_nlls(
     """
 
     def of(group: dict[str, Any], batch: Batch) -> Array:
-        return jax.vmap(lambda its: nll(params, {**gates, **its}, batch, model))(group)
+        return jax.vmap(lambda its: nll(params, batch, gates={**gates, **its}, model=model))(group)
 
     def add(totals: list[Array], batch: Batch) -> tuple[list[Array], None]:
         return [total + of(its, batch) for total, its in zip(totals, changed, strict=True)], None
 
     zeros = [jnp.zeros(jax.tree.leaves(group)[0].shape[0], jnp.float32) for group in changed]
     return jax.lax.scan(add, zeros, batches)[0]
-
-
-def nll(params: Params, gates: Gates, batch: Batch, model: nn.Module) -> Float[Array, ""]:
-    """Returns the negative log-likelihood of a batch's references, in nats, under gates."""
-
-    def gated(variables: dict[str, Any], *inputs: Any, **options: Any) -> Any:
-        return model.apply({**variables, "gates": gates}, *inputs, **options)
-
-    return batch_loss(params, batch, None, apply_fn=gated, label_smoothing=0.0)[1].nll

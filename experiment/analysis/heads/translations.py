@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from experiment.analysis.heads.losses import stacked
+from experiment.analysis.gated import stacked
 from experiment.analysis.runs import Run, tokens
 from experiment.analysis.sites import Gates, heads_of, ones
 from experiment.data import BOS_ID, EOS_ID, PAD_ID
+from experiment.evaluation import in_one_line
 from experiment.evaluation.bleu import kinds_of_bleu
 from experiment.training import Params
 from model.decoding import greedy_search
@@ -67,7 +68,7 @@ class Translations:
             found = self._found(padded)
             for ids in found[: len(some)]:
                 lines = (self._run.vocabulary.decode(row.tolist()) for row in ids)
-                yield [" ".join(line.splitlines()) for line in lines]
+                yield [in_one_line(line) for line in lines]
 
     def _found(self, gates: Gates) -> Int[np.ndarray, "N B L"]:
         """Returns the ids of all translations under a stack of gates, in the pairs' order."""

@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
         if flags.beam_size:
             decode = dataclasses.replace(decode, beam_size=flags.beam_size)
         content = viewer.look(run, given, decode, progress.update)
-    html = viewer.page(content | {"add": adding(argv, flags, lines)})
+        html = viewer.page(content | {"add": adding(argv, flags, lines)})
     with command.machine_errors():
         write_file(out, html)
     progress.clear()
@@ -85,7 +85,11 @@ def examples(
         return []
     split = run.config.evaluation.test_split
     pairs = run.pairs(split, flags.cache_dir.expanduser(), progress.say)
-    return [viewer.Given(*pair) for pair in pairs[:count]]
+    given = (viewer.Given(*pair) for pair in pairs)
+    found, passed = viewer.first_that_fit(run.vocabulary, given, count)
+    if passed:
+        progress.say(f"{passed} of the {split} split are too long to look at and passed over.")
+    return found
 
 
 def adding(
@@ -95,7 +99,8 @@ def adding(
     again = f"{_MODULE} {shlex.join(argv)}"
     if flags.sentences:
         file = shlex.quote(str(flags.sentences))
-        return {"before": "printf '%s\\n' ", "after": f" >> {file} && {again}", "with": ""}
+        # The file's last line may have no end; empty lines are nothing.
+        return {"before": "printf '\\n%s\\n' ", "after": f" >> {file} && {again}", "with": ""}
     if not lines and not flags.examples:
         again += f" --examples={_EXAMPLES}"
     others = "Give it together with the lines of this page. " if lines else ""

@@ -9,7 +9,7 @@ function showColumns() {
   const sides = { queries, keys };
   for (const [side, axis] of Object.entries(sides)) {
     $(`${side}-title`).textContent = axis.title;
-    const units = unitsOf(axis.pieces, axis.control, chosen.unit === "words");
+    const units = unitsOf(axis, chosen.unit === "words");
     const buttons = units.map((unit, number) => wordButton(side, unit, number));
     $(side).replaceChildren(...buttons.map((button) => make("li", {}, button)));
     roving(buttons, 1);

@@ -47,16 +47,35 @@ def given_lines(lines: Iterable[str | Unreadable], task: Task, name: str) -> lis
     return found
 
 
+def first_that_fit(
+    vocabulary: Vocabulary, given: Iterable[Given], count: int
+) -> tuple[list[Given], int]:
+    """Returns the first `count` that can be looked at, and how many before the last cannot."""
+    found: list[Given] = []
+    passed = 0
+    for each in given:
+        if len(found) == count:
+            break
+        if _longest(vocabulary, each) > MAX_PIECES:
+            passed += 1
+        else:
+            found.append(each)
+    return found, passed
+
+
 def check_lengths(vocabulary: Vocabulary, given: Iterable[Given]) -> None:
     """Refuses sentences with so many pieces that nobody could look at them.
 
     Raises:
       ValueError: naming the first.
     """
-    for number, sides in enumerate(given, 1):
-        for text in sides:
-            if text and (size := len(vocabulary.encode(text))) > MAX_PIECES:
-                raise ValueError(
-                    f"A sentence to look at must have at most {MAX_PIECES} pieces; number {number} "
-                    f"has {size:,}. Split it."
-                )
+    for number, each in enumerate(given, 1):
+        if (size := _longest(vocabulary, each)) > MAX_PIECES:
+            raise ValueError(
+                f"A sentence to look at must have at most {MAX_PIECES} pieces; number {number} "
+                f"has {size:,}. Split it."
+            )
+
+
+def _longest(vocabulary: Vocabulary, given: Given) -> int:
+    return max(len(vocabulary.encode(text or "")) for text in given)

@@ -5,7 +5,7 @@ function showGrid() {
   const of = WHAT[target().of];
   const maps = target().changes[chosen.kind].map((_, number) => (
     weightsOf(Math.floor(number / heads), number % heads, false)));
-  const most = Math.max(...maps.flat(2));
+  const most = maps.flat(2).reduce((one, other) => Math.max(one, other));
   $("heads-note").textContent = "Layers downwards, heads across. In each, rows ask and columns "
     + `answer; the darkest is ${most.toFixed(2)}. Below it: how the log-probability of the ${of} `
     + "changes without this head. Press one to remove it.";

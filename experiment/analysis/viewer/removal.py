@@ -6,16 +6,17 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from experiment.analysis.sentences import batch_of, inputs_of
+from experiment.analysis.gated import nll, stacked
+from experiment.analysis.sentences import batch_of
 from experiment.analysis.sites import heads_of, ones, without
 from experiment.config import DecodeConfig
 from experiment.data import PAD_ID, Vocabulary
+from experiment.evaluation import in_one_line
 from experiment.evaluation.translation import LENGTH_STEP, search
-from experiment.training import Params, cross_entropy
+from experiment.training import Params
 
 # Models searched side by side, each with a memory of its own.
 _AT_ONCE = 64
@@ -31,7 +32,7 @@ def all_gates(model: nn.Module) -> dict[str, Any]:
     """
     whole = ones(model)
     fewer = [without(whole, [head]) for head in heads_of(whole)]
-    return jax.tree.map(lambda *gates: jnp.stack(gates), whole, *fewer)
+    return stacked([whole, *fewer])
 
 
 class Removals:
@@ -53,8 +54,8 @@ class Removals:
         count = len(jax.tree.leaves(self._gates)[0])
         at_once = -(-count // -(-count // _AT_ONCE))  # parts as equal as can be
         self._search = jax.jit(_of_all(searched, at_once, "gates"), static_argnames="max_length")
-        scored = functools.partial(_log_prob, model=model)
-        self._log_prob = jax.jit(_of_all(scored, _SCORED_AT_ONCE, "gates"))
+        scored = functools.partial(nll, model=model)
+        self._nll = jax.jit(_of_all(scored, _SCORED_AT_ONCE, "gates"))
 
     def outputs(self, source: str) -> list[str]:
         """Returns the best output of each model for a sentence."""
@@ -70,12 +71,12 @@ class Removals:
             max_length=row.shape[1] + self._extra,
         )
         best = np.asarray(found.tokens[:, 0, 0])
-        return [" ".join(self._vocabulary.decode(ids.tolist()).splitlines()) for ids in best]
+        return [in_one_line(self._vocabulary.decode(ids.tolist())) for ids in best]
 
     def log_probs(self, source: str, target: str) -> Float[np.ndarray, " G"]:
         """Returns the log-probability, in nats, that each model gives a target and its end."""
         batch = batch_of(self._vocabulary, [(source, target)], multiple=LENGTH_STEP)
-        return np.asarray(self._log_prob(self._gates, self._params, batch))
+        return -np.asarray(self._nll(self._gates, self._params, batch))
 
 
 def _of_all(function: Callable[..., Any], at_once: int, name: str) -> Callable[..., Any]:
@@ -88,10 +89,3 @@ def _of_all(function: Callable[..., Any], at_once: int, name: str) -> Callable[.
         return jax.lax.map(of_one, gates, batch_size=at_once)
 
     return of_all
-
-
-def _log_prob(params: Any, batch: Any, *, gates: Any, model: nn.Module) -> Float[Array, ""]:
-    variables = {"params": params, "gates": gates}
-    logits = model.apply(variables, *inputs_of(batch), deterministic=True)
-    _, nll = cross_entropy(logits, jnp.asarray(batch.target_labels), 0.0)
-    return -(nll * (jnp.asarray(batch.target_segments) > 0)).sum()

@@ -19,11 +19,13 @@ const shown = () => chosen.shown || Array.from({ length: kind().heads }, (_, hea
 // Which pieces ask and which answer. A decoder's position is called by what is written there.
 function axes() {
   const { pieces } = sentence();
-  const read = { pieces, control: pieces.length - 1, title: "the sentence" };
+  const ended = (its) => ({ pieces: its, control: its.length - 1, called: "end" });
+  const read = { ...ended(pieces), title: "the sentence" };
   if (chosen.kind === "encoder") return [{ ...read, title: "each word ..." }, read];
   const { labels, inputs } = target();
-  const writes = { pieces: labels, control: labels.length - 1, title: "to write ..." };
-  const written = { pieces: inputs, control: 0, title: "what is written so far" };
+  const writes = { ...ended(labels), title: "to write ..." };
+  const begun = { pieces: inputs, control: 0, called: "start" };
+  const written = { ...begun, title: "what is written so far" };
   return [writes, chosen.kind === "decoder" ? written : read];
 }
 
@@ -33,7 +35,7 @@ function weightsOf(layer, head, asWords) {
   const encoded = target().weights[chosen.kind] || sentence().weights[chosen.kind];
   if (!decoded.has(encoded)) decoded.set(encoded, bytesOf(encoded));
   const size = queries.pieces.length * keys.pieces.length;
-  const units = [queries, keys].map((axis) => unitsOf(axis.pieces, axis.control, asWords));
+  const units = [queries, keys].map((axis) => unitsOf(axis, asWords));
   const first = place(layer, head) * size;
   return between(...units, decoded.get(encoded), first, keys.pieces.length);
 }
@@ -43,6 +45,15 @@ function mostTelling() {
   const least = changes.indexOf(Math.min(...changes));
   [chosen.layer, chosen.head] = [Math.floor(least / kind().heads), least % kind().heads];
   chosen.shown = [chosen.head];
+}
+
+// Words, unless a side would be a single one, as in a script that is written without spaces.
+function usualUnit() {
+  const isOne = (axis) => {
+    const words = unitsOf(axis, true).filter((unit) => !unit.alone);
+    return words.length === 1 && words[0].to - words[0].from > 1;
+  };
+  return axes().some(isOne) ? "pieces" : "words";
 }
 
 // What is chosen stands behind the # of the address, so that a view can be kept or sent on.
@@ -68,7 +79,8 @@ function recall() {
   mostTelling();
   chosen.layer = number("layer", kind().layers, chosen.layer);
   chosen.head = number("head", kind().heads, chosen.head);
-  if (state.get("unit") === "pieces") chosen.unit = "pieces";
+  const unit = state.get("unit");
+  chosen.unit = ["words", "pieces"].includes(unit) ? unit : usualUnit();
   const heads = (state.get("shown") || "").split(" ").map((text) => Number(text) - 1);
   const real = heads.filter((head) => Number.isInteger(head) && head >= 0 && head < kind().heads);
   chosen.shown = state.get("shown") === "all" ? null : real.length ? real : [chosen.head];

@@ -33,7 +33,15 @@ $("search").addEventListener("keydown", (event) => {
 $("columns").addEventListener("pointerleave", () => { if (!chosen.pinned) lookAway(); });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") lookAway(); });
 window.addEventListener("resize", showLines);
-window.addEventListener("hashchange", () => { recall(); show(); });
+window.addEventListener("hashchange", () => {
+  // The address of a place in the page, such as the skip link's, chooses nothing.
+  if (!new URLSearchParams(window.location.hash.slice(1)).has("sentence")) {
+    remember();
+    return;
+  }
+  recall();
+  show();
+});
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 recall();
 showList();

@@ -29,8 +29,9 @@ function writing(pieces) {
 }
 
 // Pieces -> [{text, from, to}], one for each piece or for each word. `control` is where a piece
-// stands that no text has: the beginning of what a decoder reads, or the end of a sentence.
-function unitsOf(pieces, control, asWords) {
+// stands that no text has, and `called` its name: what a decoder reads has a start, a sentence an
+// end.
+function unitsOf({ pieces, control, called }, asWords) {
   const units = [];
   pieces.forEach((piece, place) => {
     const alone = place === control;
@@ -40,7 +41,7 @@ function unitsOf(pieces, control, asWords) {
   });
   for (const unit of units) {
     unit.text = unit.alone
-      ? control ? "end" : "start"
+      ? called
       : writing(pieces.slice(unit.from, unit.to));
     unit.inWord = !unit.alone && !pieces[unit.from].startsWith(SPACE) && unit.from > 0;
   }

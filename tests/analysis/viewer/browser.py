@@ -90,6 +90,11 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def tick(self) -> None:
+        """Waits until what was set off before, such as an event, has been answered."""
+        script = "new Promise((done) => setTimeout(done, 100))"
+        self.send("Runtime.evaluate", expression=script, awaitPromise=True)
+
     def press(self, key: str) -> None:
         """Presses a key, such as "ArrowDown", where the focus is."""
         for kind in ("rawKeyDown", "keyUp"):

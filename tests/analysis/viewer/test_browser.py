@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiment.analysis.viewer import page
-from tests.analysis.viewer.browser import Browser, chromium
+from tests.analysis.viewer.browser import chromium
 
 HOSTILE = '</script><script>window.ran = 1</script><img src=x onerror="window.ran = 2"> \u2028"\'`'
 SOURCE, INPUTS = ["▁the", "▁ca", "t", "</s>"], ["<s>", "▁ein", "▁Hund"]
@@ -62,13 +62,6 @@ def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "page.html"
     path.write_bytes(page(CONTENT))
     return path
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Browser(chromium(), tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
@@ -183,9 +176,11 @@ def test_what_would_run_beside_the_script_is_refused(browser, file):
         "document.body.append(s); const i = document.createElement('img');"
         "i.setAttribute('onerror', 'window.ran = 4'); i.src = 'data:,'; document.body.append(i);"
     )
+    browser.tick()
     assert browser.evaluate("window.ran") is None
     refused = [entry["entry"]["text"] for entry in browser.of("Log.entryAdded")]
-    assert any("Content Security Policy" in text for text in refused)
+    for what in ("inline script", "inline event handler"):
+        assert any(what in text and "Content Security Policy" in text for text in refused)
 
 
 def test_typing_finds_a_sentence_or_says_how_to_add_it(shown):
@@ -225,6 +220,26 @@ def test_address_keeps_what_is_chosen(browser, file):
     assert browser.evaluate("location.hash") == before
     browser.open(file, "#sentence=99&kind=__proto__&layer=-1&head=x&shown=7")
     assert texts(browser, "#lines-title") == ["Layer 2, cross-attention"]
+
+
+def test_address_says_the_unit_both_ways(browser, file):
+    browser.open(file, "#sentence=1&kind=encoder&unit=pieces")
+    assert texts(browser, "#keys bdi") == ["the", "ca", "t", "end"]
+    browser.evaluate("location.hash = '#sentence=1&kind=encoder&unit=words'")
+    browser.tick()
+    assert texts(browser, "#keys bdi") == ["the", "cat", "end"]
+
+
+def test_skip_link_leaves_what_is_chosen(shown):
+    shown.click(radio("kind", "encoder"))
+    shown.click(grid_head(1, 2))
+    before = [shown.evaluate("location.hash"), *texts(shown, "#lines-title, #removed-title")]
+    shown.evaluate("document.querySelector('.skip').click()")
+    shown.tick()
+    after = [shown.evaluate("location.hash"), *texts(shown, "#lines-title, #removed-title")]
+    assert after == before
+    assert "sentence=1&kind=encoder&layer=1&head=2" in before[0]
+    assert shown.evaluate("document.activeElement.id") == "attention"
 
 
 @pytest.mark.parametrize("width", [360, 800, 1100, 1600])

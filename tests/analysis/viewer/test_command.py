@@ -72,7 +72,7 @@ def test_page_holds_the_sentences_of_a_file(workdir, tmp_path, capsys):
     shown = [(each["source"], each["reference"]) for each in content["sentences"]]
     assert shown == [("the cat", "die Katze"), ("the mat", None)]
     assert content["run"]["facts"][0] == "translation"
-    assert content["add"]["before"] == "printf '%s\\n' "
+    assert content["add"]["before"] == "printf '\\n%s\\n' "
     assert content["add"]["after"].startswith(
         f" >> '{sentences}' && python -m experiment.analysis.viewer --workdir={workdir} "
     )

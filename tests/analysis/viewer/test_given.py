@@ -5,7 +5,7 @@ import io
 import pytest
 
 from experiment.analysis.viewer import Given, given_lines
-from experiment.analysis.viewer.given import MAX_PIECES, check_lengths
+from experiment.analysis.viewer.given import MAX_PIECES, check_lengths, first_that_fit
 from experiment.data import lines_of
 from experiment.evaluation.task import LANGUAGE_MODELLING, TRANSLATION
 from tests.made_up import vocabulary
@@ -41,3 +41,10 @@ def test_a_sentence_that_nobody_could_look_at_is_refused(side):
     with pytest.raises(ValueError, match=rf"at most {MAX_PIECES} pieces; number 2 has"):
         check_lengths(vocabulary(), [Given("the cat"), Given(*long)])
     check_lengths(vocabulary(), [Given("the " * (MAX_PIECES // 4))])
+
+
+def test_examples_are_the_first_that_fit():
+    short, long = Given("the cat", "die Katze"), Given("the cat", "die " * MAX_PIECES)
+    given = [long, short, long, long, short, short, long]
+    assert first_that_fit(vocabulary(), given, 2) == ([short, short], 3)
+    assert first_that_fit(vocabulary(), given, 9) == ([short] * 3, 4)
