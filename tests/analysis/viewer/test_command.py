@@ -10,9 +10,12 @@ import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from experiment.analysis.viewer.__main__ import main
-from experiment.training import adam, init_state
+from experiment.analysis import Run
+from experiment.analysis.viewer import Given
+from experiment.analysis.viewer.__main__ import examples, main, parse
+from experiment.training import Progress, adam, init_state
 from model.systems import system_of
+from tests.analysis.viewer.tiny import tiny_run
 from tests.made_up import config, vocabulary
 from tests.training.opened import opened
 
@@ -109,3 +112,13 @@ def test_a_file_of_empty_lines_is_refused(workdir, tmp_path, capsys):
     (tmp_path / "empty").write_text("\n \n")
     told = refused([f"--workdir={workdir}", f"--sentences={tmp_path / 'empty'}"], capsys)
     assert "must have a sentence; it has none." in told
+
+
+def test_examples_too_long_to_look_at_are_passed_over_and_counted(monkeypatch, capsys):
+    pairs = [("the " * 300, "die"), ("the cat", "die Katze"), ("the mat", "die Matte")]
+    monkeypatch.setattr(Run, "pairs", lambda *_: pairs)
+    flags = parse(["--workdir=nowhere", "--examples=1"])
+    assert examples(flags, tiny_run(), [], Progress()) == [Given("the cat", "die Katze")]
+    assert capsys.readouterr().err == (
+        "1 of the test split are too long to look at and passed over.\n"
+    )
