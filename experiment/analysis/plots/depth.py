@@ -43,7 +43,7 @@ def draw_signals(signals: pd.DataFrame, config: TransformerConfig | None = None)
 
 def draw_depth_training(curves: pd.DataFrame, settings: Settings) -> Figure:
     """Returns a panel for each depth: the loss by step, with warm-up, a colour for each variant."""
-    figure, panels = _row_of(sorted(curves.num_layers.unique()))
+    figure, panels = _row_of(curves.num_layers.nunique())
     for axis, (num_layers, its) in zip(panels, curves.groupby("num_layers"), strict=True):
         _training_panel(axis, its[its.warmup_steps > 0], settings)
         axis.set_title(f"{num_layers} layers", fontsize=10)
@@ -53,7 +53,7 @@ def draw_depth_training(curves: pd.DataFrame, settings: Settings) -> Figure:
 
 def draw_warm_up(curves: pd.DataFrame, settings: Settings) -> Figure:
     """Returns a panel for each depth: post- and pre-norm, dashed where there is no warm-up."""
-    figure, panels = _row_of(sorted(curves.num_layers.unique()))
+    figure, panels = _row_of(curves.num_layers.nunique())
     for axis, (num_layers, its) in zip(panels, curves.groupby("num_layers"), strict=True):
         _warm_up_panel(axis, its, settings)
         axis.set_title(f"{num_layers} layers", fontsize=10)
@@ -162,9 +162,9 @@ def _medians(signals: pd.DataFrame, column: str) -> list[tuple[str, pd.Series]]:
     ]
 
 
-def _row_of(depths: Sequence[int]) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(3.4 * len(depths) + 0.6, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(depths), sharey=True, squeeze=False)
+def _row_of(count: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(3.4 * count + 0.6, 3.6), layout="constrained")
+    panels = figure.subplots(1, count, sharey=True, squeeze=False)
     return figure, list(panels[0])
 
 
