@@ -78,9 +78,10 @@ def training_curves(
     model = system_of(dataclasses.replace(config, **its, dropout_rate=0.0))
     kept = [jnp.array([v.residuals for v in variants]), jnp.array([v.norms for v in variants])]
     rates = jnp.stack([jnp.float32(warm_up(steps, m.warmup_steps, rate)) for m in members])
-    rngs = jnp.stack([jax.random.key(member.seed) for member in members])
-    fresh = [with_stacked_layers(init_params(model, rng)) for rng in rngs]
-    params = jax.tree.map(lambda *each: jnp.stack(each), *fresh)
+    keys = {member.seed: jax.random.key(member.seed) for member in members}
+    fresh = {seed: with_stacked_layers(init_params(model, key)) for seed, key in keys.items()}
+    params = jax.tree.map(lambda *each: jnp.stack(each), *(fresh[m.seed] for m in members))
+    rngs = jnp.stack([keys[member.seed] for member in members])
     train = functools.partial(_train, model, task, _batches(task, steps, rows))
     metrics = jax.device_get(jax.jit(jax.vmap(train))(*kept, params, rates, rngs))
     names = ("loss", "gradient_norm", "skipped")
