@@ -137,20 +137,21 @@ def _finish_losses(axis: Axes, settings: Settings) -> None:
 
 
 def _gradient_panel(axis: Axes, signals: pd.DataFrame) -> None:
-    """Draws the last matrix's gradient by depth, and how it grows after Xiong et al. (dotted)."""
+    """Draws the last matrix's gradient by depth and, of several, its power after Xiong et al."""
     last = signals[signals.layer == signals.num_layers]
+    depths = [int(depth) for depth in sorted(signals.num_layers.unique())]
     for variant, its in last.groupby("variant", sort=False):
         curve = its.groupby("num_layers").matrix_gradient.median()
         color, dashes = _STYLES[str(variant)]
-        if variant in PUBLISHED_EXPONENTS:
+        if len(depths) > 1 and variant in PUBLISHED_EXPONENTS:
             power = (curve.index / curve.index[-1]) ** PUBLISHED_EXPONENTS[str(variant)]
             axis.plot(curve.index, curve.iloc[-1] * power, ":", color=color, linewidth=1.2)
         axis.plot(curve.index, curve, dashes, color=color, marker="o", markersize=3)
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    depths = sorted(signals.num_layers.unique())
     axis.set_xticks(depths, [str(depth) for depth in depths])
-    axis.set_title("gradient of the last matrix (dotted: Xiong et al.)", fontsize=10)
+    dotted = " (dotted: Xiong et al.)" if len(depths) > 1 else ""
+    axis.set_title(f"gradient of the last matrix{dotted}", fontsize=10)
     frame(axis, "L, layers of the stack", "gradient")
 
 

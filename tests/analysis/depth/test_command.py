@@ -1,5 +1,7 @@
 """The command that takes residuals and norms out, its tables and its figures."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,6 +76,16 @@ def test_all_is_drawn_of_the_deepest():
     figure = draw_depth(made_up(), SETTINGS)
     assert len(figure.axes) == 6
     assert len(figure.axes[2].get_lines()[0].get_xdata()) == 3
+
+
+def test_powers_are_drawn_over_several_depths_alone():
+    found = made_up()
+    alone = Measured(*(table[table.num_layers == 1] for table in found))
+    drawn = []
+    for measured, depths in [(found, (1, 2)), (alone, (1,))]:
+        axis = draw_depth(measured, dataclasses.replace(SETTINGS, depths=depths)).axes[-1]
+        drawn.append((axis.get_title().count("dotted"), len(axis.get_lines())))
+    assert drawn == [(1, len(VARIANTS) + 2), (0, len(VARIANTS))]
 
 
 @pytest.mark.parametrize(
