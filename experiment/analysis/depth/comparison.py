@@ -24,16 +24,16 @@ class Settings:
         `length` has no room for key and query.
     """
 
-    depths: tuple[int, ...] = (2, 6, 12, 24)
+    depths: tuple[int, ...] = (2, 4, 8, 16)
     d_model: int = 32
     num_heads: int = 4
     length: int = 8  # tokens of a text
     num_keys: int = 8
     num_fillers: int = 8
-    steps: int = 400
+    steps: int = 160
     rows: int = 16  # texts of an update
-    seeds: int = 3
-    warmup_steps: int = 100
+    seeds: int = 2
+    warmup_steps: int = 80
     rate: float = 1e-3
 
     def __post_init__(self) -> None:

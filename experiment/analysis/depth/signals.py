@@ -62,15 +62,17 @@ def signals_at_start(
     tables = []
     for num_layers in depths:
         compiled: dict[str, Callable[..., Any]] = {}
+        fresh: dict[str, list[Params]] = {}
         for name in variants:
             say(f"signals of {num_layers} layers, {name}")
             placement, *kept = VARIANTS[name]
-            its: dict[str, Any] = {"num_layers": num_layers, "norm_placement": placement}
-            model = system_of(dataclasses.replace(config, **its, scan_layers=False))
-            differentiated = compiled.setdefault(placement, _differentiated(model.apply, placement))
-            for seed in range(seeds):
-                params = init_params(model, jax.random.key(seed))
-                gradients, outputs = differentiated(params, batch, *kept)
+            if placement not in compiled:
+                its: dict[str, Any] = {"num_layers": num_layers, "norm_placement": placement}
+                model = system_of(dataclasses.replace(config, **its, scan_layers=False))
+                compiled[placement] = _differentiated(model.apply, placement)
+                fresh[placement] = [init_params(model, jax.random.key(n)) for n in range(seeds)]
+            for seed, params in enumerate(fresh[placement]):
+                gradients, outputs = compiled[placement](params, batch, *kept)
                 table = _table(gradients, outputs, batch)
                 tables.append(table.assign(num_layers=num_layers, variant=name, seed=seed))
     found = pd.concat(tables, ignore_index=True)

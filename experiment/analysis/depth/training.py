@@ -22,7 +22,9 @@ from experiment.training import Params, Sums, TrainState, init_params, train_ste
 from model.systems import system_of
 from model.transformer import TransformerConfig
 
-OUTCOMES = ("not finite", "learned", "stuck")
+# Up to which share of the loss of guessing a run has come to this; beyond all it has diverged.
+_UP_TO = {"learned": 0.5, "learning": 0.9, "stuck": 1.5}
+OUTCOMES = (*_UP_TO, "diverged")
 
 
 def warm_up(steps: int, warmup_steps: int, rate: float) -> Float[np.ndarray, " steps"]:
@@ -76,9 +78,10 @@ def training_curves(
     model = system_of(dataclasses.replace(config, **its, dropout_rate=0.0))
     kept = [jnp.array([v.residuals for v in variants]), jnp.array([v.norms for v in variants])]
     rates = jnp.stack([jnp.float32(warm_up(steps, m.warmup_steps, rate)) for m in members])
-    rngs = jnp.stack([jax.random.key(member.seed) for member in members])
-    fresh = [with_stacked_layers(init_params(model, rng)) for rng in rngs]
-    params = jax.tree.map(lambda *each: jnp.stack(each), *fresh)
+    keys = {member.seed: jax.random.key(member.seed) for member in members}
+    fresh = {seed: with_stacked_layers(init_params(model, key)) for seed, key in keys.items()}
+    params = jax.tree.map(lambda *each: jnp.stack(each), *(fresh[m.seed] for m in members))
+    rngs = jnp.stack([keys[member.seed] for member in members])
     train = functools.partial(_train, model, task, _batches(task, steps, rows))
     metrics = jax.device_get(jax.jit(jax.vmap(train))(*kept, params, rates, rngs))
     names = ("loss", "gradient_norm", "skipped")
@@ -95,17 +98,21 @@ def training_curves(
 def outcomes(curves: pd.DataFrame, by: Sequence[str], *, chance: float) -> pd.DataFrame:
     """Returns how training ended, a row for each of what `by` tells apart and each seed.
 
-    Columns: `final_loss`, the mean of the last tenth; `skipped`, updates that were not finite; and
-    `outcome`, of OUTCOMES: "not finite" if there were any, "learned" if the final loss is below
-    half of `chance`, the loss of guessing, and "stuck" otherwise.
+    Columns: `final_loss`, the mean of the last tenth, infinite where one of them is no number;
+    `skipped`, updates that were not finite; and `outcome`, of OUTCOMES, by the final loss as a
+    share of `chance`, the loss of guessing: "learned" below a half, "learning" below 0.9, "stuck"
+    up to 1.5, "diverged" above, or if an update of the last tenth was not finite.
     """
     found = []
     for names, curve in curves.groupby([*by, "seed"], sort=False):
-        tail = curve["loss"].tail(max(1, len(curve) // 10))
+        tail = curve.tail(max(1, len(curve) // 10))
+        mean = tail["loss"].mean(skipna=False)
+        loss = math.inf if math.isnan(mean) else float(mean)
         row = dict(zip([*by, "seed"], names, strict=True))
-        row |= {"final_loss": float(tail.mean()), "skipped": int(curve["skipped"].sum())}
-        learned = row["final_loss"] < chance / 2
-        row["outcome"] = OUTCOMES[0] if row["skipped"] else OUTCOMES[1 if learned else 2]
+        row |= {"final_loss": loss, "skipped": int(curve["skipped"].sum())}
+        share = math.inf if tail["skipped"].any() else loss / chance
+        reached = (name for name, up_to in _UP_TO.items() if share < up_to)
+        row["outcome"] = next(reached, OUTCOMES[-1])
         found.append(row)
     return pd.DataFrame(found)
 

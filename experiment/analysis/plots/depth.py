@@ -43,7 +43,7 @@ def draw_signals(signals: pd.DataFrame, config: TransformerConfig | None = None)
 
 def draw_depth_training(curves: pd.DataFrame, settings: Settings) -> Figure:
     """Returns a panel for each depth: the loss by step, with warm-up, a colour for each variant."""
-    figure, panels = _row_of(sorted(curves.num_layers.unique()))
+    figure, panels = _row_of(curves.num_layers.nunique())
     for axis, (num_layers, its) in zip(panels, curves.groupby("num_layers"), strict=True):
         _training_panel(axis, its[its.warmup_steps > 0], settings)
         axis.set_title(f"{num_layers} layers", fontsize=10)
@@ -53,7 +53,7 @@ def draw_depth_training(curves: pd.DataFrame, settings: Settings) -> Figure:
 
 def draw_warm_up(curves: pd.DataFrame, settings: Settings) -> Figure:
     """Returns a panel for each depth: post- and pre-norm, dashed where there is no warm-up."""
-    figure, panels = _row_of(sorted(curves.num_layers.unique()))
+    figure, panels = _row_of(curves.num_layers.nunique())
     for axis, (num_layers, its) in zip(panels, curves.groupby("num_layers"), strict=True):
         _warm_up_panel(axis, its, settings)
         axis.set_title(f"{num_layers} layers", fontsize=10)
@@ -137,20 +137,21 @@ def _finish_losses(axis: Axes, settings: Settings) -> None:
 
 
 def _gradient_panel(axis: Axes, signals: pd.DataFrame) -> None:
-    """Draws the last matrix's gradient by depth, and how it grows after Xiong et al. (dotted)."""
+    """Draws the last matrix's gradient by depth and, of several, its power after Xiong et al."""
     last = signals[signals.layer == signals.num_layers]
+    depths = [int(depth) for depth in sorted(signals.num_layers.unique())]
     for variant, its in last.groupby("variant", sort=False):
         curve = its.groupby("num_layers").matrix_gradient.median()
         color, dashes = _STYLES[str(variant)]
-        if variant in PUBLISHED_EXPONENTS:
+        if len(depths) > 1 and variant in PUBLISHED_EXPONENTS:
             power = (curve.index / curve.index[-1]) ** PUBLISHED_EXPONENTS[str(variant)]
             axis.plot(curve.index, curve.iloc[-1] * power, ":", color=color, linewidth=1.2)
         axis.plot(curve.index, curve, dashes, color=color, marker="o", markersize=3)
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    depths = sorted(signals.num_layers.unique())
     axis.set_xticks(depths, [str(depth) for depth in depths])
-    axis.set_title("gradient of the last matrix (dotted: Xiong et al.)", fontsize=10)
+    dotted = " (dotted: Xiong et al.)" if len(depths) > 1 else ""
+    axis.set_title(f"gradient of the last matrix{dotted}", fontsize=10)
     frame(axis, "L, layers of the stack", "gradient")
 
 
@@ -162,9 +163,9 @@ def _medians(signals: pd.DataFrame, column: str) -> list[tuple[str, pd.Series]]:
     ]
 
 
-def _row_of(depths: Sequence[int]) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(3.4 * len(depths) + 0.6, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(depths), sharey=True, squeeze=False)
+def _row_of(count: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(3.4 * count + 0.6, 3.6), layout="constrained")
+    panels = figure.subplots(1, count, sharey=True, squeeze=False)
     return figure, list(panels[0])
 
 

@@ -1,5 +1,7 @@
 """The command that takes residuals and norms out, its tables and its figures."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,12 @@ from experiment.analysis.depth import VARIANTS, Measured, Settings, markdown
 from experiment.analysis.depth.__main__ import main
 from experiment.analysis.plots import draw_depth, draw_depth_training, draw_signals, draw_warm_up
 
-SETTINGS = Settings(depths=(1, 2), d_model=8, num_heads=2, num_keys=2, steps=20, seeds=1)
+SIZES = {"d_model": 8, "num_heads": 2, "num_keys": 2}
+SETTINGS = Settings(depths=(1, 2), **SIZES, steps=20, seeds=1, warmup_steps=100)
 
 
 def made_up():
-    """Signals that halve each layer, and losses: 0.1 with warm-up and 2 without."""
+    """Signals that halve each layer, and losses: 0.1 with warm-up and 0.7 without."""
     signals = [
         {
             **{"num_layers": depth, "variant": variant, "seed": 0, "stack": "decoder"},
@@ -27,7 +30,7 @@ def made_up():
     curves = [
         {
             **{"num_layers": depth, "variant": variant, "warmup_steps": warmup, "seed": 0},
-            **{"step": step, "loss": 0.1 if warmup else 2.0, "skipped": variant == "neither"},
+            **{"step": step, "loss": 0.1 if warmup else 0.7, "skipped": variant == "neither"},
         }
         for depth in SETTINGS.depths
         for variant in VARIANTS
@@ -44,8 +47,8 @@ def test_tables_have_what_was_predicted_beside_what_was_measured():
     assert f"| 1 | neither | at most {gain**0.5:.2g} | 0.5 | 0.25 | 0.5 |" in lines
     assert "| pre-norm | -0.5 | 0.00 |" in lines
     assert "| post-norm | 100 | 0.10 (1 learned) | 0.10 (1 learned) |" in lines
-    assert "| pre-norm | none | 2.00 (1 stuck) | 2.00 (1 stuck) |" in lines
-    assert "| neither | 100 | 0.10 (1 not finite) | 0.10 (1 not finite) |" in lines
+    assert "| pre-norm | none | 0.70 (1 stuck) | 0.70 (1 stuck) |" in lines
+    assert "| neither | 100 | 0.10 (1 diverged) | 0.10 (1 diverged) |" in lines
     assert "Measured by hand." in lines
 
 
@@ -75,6 +78,16 @@ def test_all_is_drawn_of_the_deepest():
     assert len(figure.axes[2].get_lines()[0].get_xdata()) == 3
 
 
+def test_powers_are_drawn_over_several_depths_alone():
+    found = made_up()
+    alone = Measured(*(table[table.num_layers == 1] for table in found))
+    drawn = []
+    for measured, depths in [(found, (1, 2)), (alone, (1,))]:
+        axis = draw_depth(measured, dataclasses.replace(SETTINGS, depths=depths)).axes[-1]
+        drawn.append((axis.get_title().count("dotted"), len(axis.get_lines())))
+    assert drawn == [(1, len(VARIANTS) + 2), (0, len(VARIANTS))]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -95,10 +108,10 @@ def test_bad_flags_are_told_in_a_line(flags, message, capsys):
 @pytest.mark.slow
 def test_command_writes_tables_and_figure(tmp_path, capsys):
     sizes = ["--d_model=8", "--num_heads=2", "--steps=4", "--rows=2", "--seeds=1"]
-    main([f"--out={tmp_path}", "--depths", "1", "2", *sizes])
+    main([f"--out={tmp_path}", "--depths", "1", *sizes])
     assert capsys.readouterr().out.endswith("no residual, neither\n")
     lines = (tmp_path / "depth.md").read_text().splitlines()
     assert lines[0] == "# Residuals and norms as the stabilisers of depth"
-    assert sum(line.startswith("| 2 | ") for line in lines) == len(VARIANTS)
+    assert sum(line.startswith("| 1 | ") for line in lines) == len(VARIANTS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["depth.md", "depth.png"]
     assert imread(tmp_path / "depth.png").shape[1] > 1_000

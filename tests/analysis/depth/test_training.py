@@ -76,7 +76,7 @@ def test_what_is_not_finite_is_counted():
     found = training_curves(CONFIG, TASK, members, steps=4, rows=2, rate=1e30)
     assert found.skipped.tolist() == [0, 1, 1, 1]
     ended = outcomes(found, ["warmup_steps"], chance=chance(TASK)).iloc[0]
-    assert (ended.skipped, ended.outcome) == (3, "not finite")
+    assert (ended.skipped, ended.outcome) == (3, "diverged")
 
 
 def test_norms_in_several_places_are_refused():
@@ -85,18 +85,31 @@ def test_norms_in_several_places_are_refused():
         training_curves(CONFIG, TASK, members, steps=1)
 
 
+def made_up(losses, skipped=0):
+    """Curves of 20 steps by variant: a loss, and at the end two others."""
+    rows = [
+        {"variant": name, "seed": 0, "loss": loss, "skipped": skipped}
+        for name, last in losses.items()
+        for loss in [9.0] * 18 + last
+    ]
+    return pd.DataFrame(rows)
+
+
 def test_outcomes_by_hand():
-    losses = {"a": [9.0] * 18 + [0.3, 0.5], "b": [0.1] * 18 + [0.5, 0.9]}
-    curves = pd.DataFrame(
-        [
-            {"variant": name, "seed": 0, "loss": loss, "skipped": 0}
-            for name, its in losses.items()
-            for loss in its
-        ]
-    )
+    losses = {"a": [0.3, 0.5], "b": [0.5, 0.9], "c": [1.5, 0.9], "d": [1.0, 2.2]}
+    found = outcomes(made_up(losses), ["variant"], chance=1.0)
+    np.testing.assert_allclose(found.final_loss, [0.4, 0.7, 1.2, 1.6])
+    assert list(found.outcome) == ["learned", "learning", "stuck", "diverged"]
+    halved = outcomes(made_up(losses), ["variant"], chance=0.5)
+    assert list(halved.outcome) == ["learning", "stuck", "diverged", "diverged"]
+
+
+def test_an_end_that_is_not_finite_has_diverged():
+    curves = made_up({"a": [0.1, np.nan], "b": [0.1, np.inf]})
     found = outcomes(curves, ["variant"], chance=1.0)
-    np.testing.assert_allclose(found.final_loss, [0.4, 0.7])
-    assert list(found.outcome) == ["learned", "stuck"]
+    assert list(found.final_loss) == [np.inf, np.inf]
+    assert list(found.outcome) == ["diverged"] * 2
+    assert list(outcomes(made_up({"a": [0.1, 0.1]}, 1), [], chance=1.0).outcome) == ["diverged"]
 
 
 def test_warm_up_ends_at_the_rate():
