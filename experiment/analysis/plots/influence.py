@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiment.analysis.influence import Influence
 
-_LEAST = 1e-3  # share of a word below which a cell stays white
+_LEAST = 1e-5  # share of a word at which the colours begin; white is none at all
 
 
 def draw_influence(seen: Mapping[str, Influence]) -> Figure:
