@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 
-# Written once the environment holds the packages; older than either file below, it is renewed.
+# Written once the environment holds the packages; older than the files below, they are renewed.
 RUN := $(VENV)/.ready-to-run
 DEV := $(VENV)/.ready-to-develop
+NOTEBOOKS := $(VENV)/.ready-for-notebooks
 PINS := pyproject.toml constraints.txt
 
 MAKEFLAGS += --no-builtin-rules
@@ -38,8 +39,7 @@ bench: $(RUN)  ## run the benchmarks; ARGS goes to them
 chaos: $(RUN)  ## kill a run again and again, damage checkpoints: half an hour; ARGS='--kills=5'
 	$(VENV)/bin/python -m benchmarks.chaos $(ARGS)
 
-notebooks: $(RUN)  ## open the notebooks in JupyterLab, which is installed if it is not there
-	$(call install,.[notebooks])
+notebooks: $(NOTEBOOKS)  ## open the notebooks in JupyterLab, which is installed if it is not there
 	$(VENV)/bin/jupyter lab notebooks
 
 clean:  ## remove .venv, caches and build leftovers; runs/ stays
@@ -53,6 +53,10 @@ $(RUN): $(PINS)
 $(DEV): $(PINS)
 	$(call install,.[dev])
 	@touch $(RUN) $(DEV)
+
+$(NOTEBOOKS): $(PINS)
+	$(call install,.[notebooks])
+	@touch $(RUN) $(NOTEBOOKS)
 
 define install
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -39,6 +39,8 @@ def _signal_lines(at_ends: pd.DataFrame, settings: Settings) -> Iterator[str]:
             for row in at_ends.itertuples()
         ),
     )
+    if len(set(settings.depths)) == 1:
+        return  # one depth has no power
     depths = ", ".join(map(str, settings.depths))
     yield (
         "\nGradient of the last layer's last matrix, as a power of the number of layers, over "
