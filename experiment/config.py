@@ -66,8 +66,15 @@ class ExperimentConfig:
         _check_source(self.model, self.data)
         _check_mesh(self.mesh)
         self.model.system_config(self.data.vocab_size)  # a model of these sizes must be possible
-        may_be_zero = ("label_smoothing", "keep_every", "keep_best", "max_skipped_in_a_row")
+        may_be_zero = (
+            "label_smoothing",
+            "cooldown_steps",
+            "keep_every",
+            "keep_best",
+            "max_skipped_in_a_row",
+        )
         check_positive("train", self.train, except_for=may_be_zero)
+        _check_cooldown(self.train)
         _check_retention(self.train)
         for name in ("adam_b1", "adam_b2"):
             value = getattr(self.train, name)
@@ -211,6 +218,14 @@ def _check_source(model: ModelConfig, data: DataConfig) -> None:
         f"{system} must have sources with marks, and data.corpus={data.corpus!r} with "
         f"data.source_language={data.source_language!r} has none. Use 'labelled_text', "
         "'word_order', or a 'treebank' from 'marked_words' to 'tags'.",
+    )
+
+
+def _check_cooldown(train: TrainConfig) -> None:
+    require(
+        train.cooldown_steps <= train.num_steps,
+        f"train.cooldown_steps={train.cooldown_steps} must be at most train.num_steps="
+        f"{train.num_steps}: the rate falls within the run.",
     )
 
 

@@ -355,6 +355,11 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         (["--config.model.dropout_rate=1"], "model.dropout_rate=1.0 must be in [0, 1)."),
         (["--config.seed=-1"], "seed=-1 must be at least 0."),
         (["--config.train.num_steps=0"], "train.num_steps=0 must be greater than 0."),
+        (
+            ["--config.train.cooldown_steps=100001"],
+            "train.cooldown_steps=100001 must be at most train.num_steps=100000: the rate falls "
+            "within the run.",
+        ),
         (["--config.train.log_every=0"], "train.log_every=0 must be greater than 0."),
         (["--config.decode.beam_size=0"], "decode.beam_size=0 must be greater than 0."),
         (

@@ -26,7 +26,7 @@ from experiment.training.parallel import Meshed, Placement, Pmapped, on_host, pl
 from experiment.training.processes import Processes
 from experiment.training.profile import Profile, profile_of
 from experiment.training.progress import Progress, duration
-from experiment.training.schedule import warmup_rsqrt
+from experiment.training.schedule import cooled_down, warmup_rsqrt
 from experiment.training.seeds import PlannedRun, runs_of
 from experiment.training.source import commit
 from experiment.training.stacking import stacked, stacked_batches
@@ -52,6 +52,7 @@ __all__ = [
     "TrainState",
     "adam",
     "batch_loss",
+    "cooled_down",
     "cross_entropy",
     "evaluation_step",
     "init_params",

@@ -1,4 +1,4 @@
-"""The learning rate of section 5.3."""
+"""The learning rate of section 5.3, and a cooldown after it."""
 
 import jax.numpy as jnp
 import optax
@@ -28,3 +28,24 @@ def warmup_rsqrt(d_model: int, warmup_steps: int, scale: float = 1.0) -> optax.S
         return scale * d_model**-0.5 * jnp.minimum(count**-0.5, count * warmup_steps**-1.5)
 
     return rate
+
+
+def cooled_down(rate: optax.Schedule, num_steps: int, cooldown_steps: int) -> optax.Schedule:
+    """Returns `rate` times a factor that falls in equal parts from 1 to 0 (Hägele et al. 2024).
+
+    It falls over the last `cooldown_steps` of `num_steps`: the step after them would have rate 0.
+    Without any, `rate` is returned as it is.
+
+    Example:
+      >>> rate = cooled_down(lambda step: 1.0, num_steps=10, cooldown_steps=4)
+      >>> [float(rate(step)) for step in (0, 6, 7, 9)]
+      [1.0, 1.0, 0.75, 0.25]
+    """
+    if cooldown_steps == 0:
+        return rate
+
+    def cooled(step: ArrayLike) -> ArrayLike:
+        left = (num_steps - jnp.asarray(step, jnp.float32)) / cooldown_steps
+        return rate(step) * jnp.clip(left, 0.0, 1.0)
+
+    return cooled

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from experiment.training import warmup_rsqrt
+from experiment.training import cooled_down, warmup_rsqrt
 
 D_MODEL, WARMUP = 512, 4_000
 PEAK = 1 / math.sqrt(D_MODEL * WARMUP)
@@ -38,3 +38,17 @@ def test_scale_multiplies_every_rate():
 def test_no_warmup_at_all_is_refused():
     with pytest.raises(ValueError, match=r"^train\.warmup_steps=0 must be at least 1\.$"):
         warmup_rsqrt(D_MODEL, 0)
+
+
+def test_cooldown_falls_in_equal_parts_to_zero_after_the_last_step():
+    rate = warmup_rsqrt(D_MODEL, 10)
+    steps = np.arange(100)
+    factor = np.concatenate([np.ones(60), np.linspace(1, 0, 40, endpoint=False)])
+    np.testing.assert_allclose(
+        cooled_down(rate, num_steps=100, cooldown_steps=40)(steps), rate(steps) * factor, rtol=1e-6
+    )
+
+
+def test_no_cooldown_leaves_the_rate_as_it_is():
+    rate = warmup_rsqrt(D_MODEL, 10)
+    assert cooled_down(rate, num_steps=100, cooldown_steps=0) is rate
