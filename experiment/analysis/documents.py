@@ -1,6 +1,5 @@
 """Tables that commands write into documents, which keep the rest of their text."""
 
-import pathlib
 from collections.abc import Iterable, Sequence
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -27,19 +26,3 @@ def put_between_markers(text: str, measured: str) -> str:
     if not begin or not end or BEGIN in rest or END in after:
         raise ValueError(f"must have one {BEGIN} and, after it, one {END}.")
     return before + measured.removesuffix("\n") + after
-
-
-def read_or_begun(path: pathlib.Path, title: str) -> str:
-    """Returns the document at `path`, or one with nothing but a title and the markers.
-
-    Raises:
-      ValueError: if there is no such folder, or the document lacks its markers.
-    """
-    if not path.parent.is_dir():
-        raise ValueError(f"--out={path.parent} must be a folder that is there.")
-    text = path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n{measured(())}"
-    try:
-        put_between_markers(text, "")  # before anything is measured in vain
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from None
-    return text

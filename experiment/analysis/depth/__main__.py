@@ -8,58 +8,38 @@ text: only what stands between its markers is replaced.
 """
 
 import argparse
-import pathlib
-
-import jax
 
 from experiment import command
-from experiment.analysis import depth, documents, plots
-from experiment.data import write_file
-from experiment.training import Progress, commit
+from experiment.analysis import depth, plots
+from experiment.analysis.page import Page, add_page, add_settings, measured_by, settings_of
+from experiment.training import Progress
 
 
 def main(argv: list[str]) -> None:
     """Measures, writes the tables and the figure."""
     flags = parse(argv)
     with command.user_errors():
-        given = {name: getattr(flags, name) for name in _HELP}
-        settings = depth.Settings(depths=tuple(flags.depths), **given)
-        document, figure = flags.out / "depth.md", flags.out / "depth.png"
-        text = documents.read_or_begun(document, "Residuals and norms as the stabilisers of depth")
+        settings = depth.Settings(**settings_of(flags, _HELP))
+        page = Page.opened(flags.out, "depth", "Residuals and norms as the stabilisers of depth")
     progress = Progress()
     found = depth.measure(settings, progress.update)
     progress.clear()
-    source = f"Measured with jax {jax.__version__} on {jax.default_backend()}, commit {commit()}."
-    measured = depth.markdown(found, settings, source=source)
+    tables = depth.markdown(found, settings, source=f"Measured with {measured_by()}.")
     with command.machine_errors():
-        write_file(document, documents.put_between_markers(text, measured).encode())
-        plots.save(plots.draw_depth(found, settings), figure)
-    print(f"{document}, {figure}: {', '.join(depth.VARIANTS)}")
+        written = page.write(tables, plots.draw_depth(found, settings))
+    print(f"{written}: {', '.join(depth.VARIANTS)}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
-    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
-    defaults = depth.Settings()
-    sizes = " ".join(map(str, defaults.depths))
-    arguments.add_argument(
-        "--depths",
-        type=int,
-        nargs="+",
-        default=defaults.depths,
-        metavar="LAYERS",
-        help=f"numbers of layers ({sizes})",
-    )
-    for name, text in _HELP.items():
-        default = getattr(defaults, name)
-        arguments.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{text} ({default})"
-        )
+    add_page(arguments)
+    add_settings(arguments, depth.Settings(), _HELP)
     return arguments.parse_args(argv)
 
 
 _HELP = {
+    "depths": "numbers of layers",
     "d_model": "width of the models",
     "num_heads": "heads of a layer",
     "length": "tokens of a text",

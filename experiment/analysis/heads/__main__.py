@@ -11,12 +11,11 @@ the time that it saves.
 import argparse
 import pathlib
 
-import jax
-
 from experiment import command
-from experiment.analysis import documents, heads, load, plots
+from experiment.analysis import heads, load, plots
+from experiment.analysis.page import Page, add_page, measured_by
 from experiment.data import write_file
-from experiment.training import Progress, commit, use_compilation_cache
+from experiment.training import Progress, use_compilation_cache
 
 _TRANSLATED = 200  # sentences, of a run that translates
 
@@ -24,13 +23,12 @@ _TRANSLATED = 200  # sentences, of a run that translates
 def main(argv: list[str]) -> None:
     """Measures, writes the tables and the figure."""
     flags = parse(argv)
-    document, rows, figure = (flags.out / f"heads.{ending}" for ending in ("md", "csv", "png"))
     progress = Progress()
     with command.user_errors():
         command.check_positive(flags, "average", "step", "pairs")
         if flags.sentences is not None and flags.sentences < 0:
             raise ValueError(f"--sentences={flags.sentences} must be at least 0: none, no BLEU.")
-        text = documents.read_or_begun(document, "What each head is good for")
+        page = Page.opened(flags.out, "heads", "What each head is good for")
         run = load(flags.workdir, average=flags.average, step=flags.step, say=progress.say)
         sentences = to_translate(flags.sentences, run.task.name)
         use_compilation_cache(flags.cache_dir)
@@ -41,16 +39,13 @@ def main(argv: list[str]) -> None:
     progress.clear()
     translated = f", the first {min(sentences, len(pairs)):,} translated" * bool(sentences)
     given = f"{run.workdir.path.name}, {len(pairs):,} sentence pairs of {flags.split}{translated}."
-    source = (
-        f"Mean of {len(run.steps)} checkpoints up to step {run.steps[-1]:,}; jax "
-        f"{jax.__version__} on {jax.default_backend()}, commit {commit()}."
-    )
-    measured = heads.markdown(table, layers, given=given, source=source)
+    source = f"Mean of {len(run.steps)} checkpoints up to step {run.steps[-1]:,}; {measured_by()}."
+    tables = heads.markdown(table, layers, given=given, source=source)
     with command.machine_errors():
-        write_file(document, documents.put_between_markers(text, measured).encode())
-        write_file(rows, table.to_csv(index=False, float_format="%.6g").encode())
-        plots.save(plots.draw_heads(table), figure)
-    print(f"{document}, {rows}, {figure}: {len(table)} heads")
+        rows = table.to_csv(index=False, float_format="%.6g")
+        write_file(page.path("csv"), rows.encode())
+        written = page.write(tables, plots.draw_heads(table))
+    print(f"{page.path('csv')}, {written}: {len(table)} heads")
 
 
 def to_translate(asked: int | None, task: str) -> int:
@@ -73,7 +68,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
     arguments.add_argument("--workdir", type=pathlib.Path, required=True, help="a trained run")
-    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
+    add_page(arguments)
     arguments.add_argument("--split", default="validation", help="of the run's corpus")
     arguments.add_argument("--pairs", type=int, help="the first so many only (default: all)")
     arguments.add_argument(

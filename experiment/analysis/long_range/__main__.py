@@ -8,43 +8,33 @@ long_range.md that is there keeps its text: only what stands between its markers
 """
 
 import argparse
-import dataclasses
-import pathlib
-
-import jax
 
 from experiment import command
-from experiment.analysis import documents, long_range, plots
-from experiment.data import write_file
-from experiment.training import Progress, commit
+from experiment.analysis import long_range, plots
+from experiment.analysis.page import Page, add_page, add_settings, measured_by, settings_of
+from experiment.training import Progress
 
 
 def main(argv: list[str]) -> None:
     """Measures, writes the tables and the figure."""
     flags = parse(argv)
     with command.user_errors():
-        names = [field.name for field in dataclasses.fields(long_range.Settings)]
-        settings = long_range.Settings(**{name: getattr(flags, name) for name in names})
-        document, figure = flags.out / "long_range.md", flags.out / "long_range.png"
-        text = documents.read_or_begun(document, "How far each system looks back")
+        settings = long_range.Settings(**settings_of(flags, _HELP))
+        page = Page.opened(flags.out, "long_range", "How far each system looks back")
     progress = Progress()
     sights = list(long_range.measure(settings, progress.update))
     progress.clear()
-    source = f"Measured with jax {jax.__version__} on {jax.default_backend()}, commit {commit()}."
-    measured = long_range.markdown(sights, settings, source=source)
+    tables = long_range.markdown(sights, settings, source=f"Measured with {measured_by()}.")
     with command.machine_errors():
-        write_file(document, documents.put_between_markers(text, measured).encode())
-        plots.save(plots.draw_long_range(sights, settings), figure)
-    print(f"{document}, {figure}: {', '.join(sight.system for sight in sights)}")
+        written = page.write(tables, plots.draw_long_range(sights, settings))
+    print(f"{written}: {', '.join(sight.system for sight in sights)}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
-    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
-    for name, text in _HELP.items():
-        default = getattr(long_range.Settings(), name)
-        arguments.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+    add_page(arguments)
+    add_settings(arguments, long_range.Settings(), _HELP)
     return arguments.parse_args(argv)
 
 

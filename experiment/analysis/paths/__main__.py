@@ -8,46 +8,33 @@ not matter; `python -m benchmarks layers` has the times.
 """
 
 import argparse
-import pathlib
-
-import jax
 
 from experiment import command
-from experiment.analysis import documents, paths, plots
-from experiment.data import write_file
-from experiment.training import Progress, commit
+from experiment.analysis import paths, plots
+from experiment.analysis.page import Page, add_page, add_settings, measured_by, settings_of
+from experiment.training import Progress
 
 
 def main(argv: list[str]) -> None:
     """Measures, writes the table and the figure."""
     flags = parse(argv)
     with command.user_errors():
-        sizes = paths.Sizes(**{name: tuple(getattr(flags, name)) for name in _SIZES})
-        table, figure = flags.out / "table1.md", flags.out / "table1.png"
-        text = documents.read_or_begun(table, "Table 1, measured")
+        sizes = paths.Sizes(**settings_of(flags, _SIZES))
+        page = Page.opened(flags.out, "table1", "Table 1, measured")
     progress = Progress()
     rows = list(paths.measure(sizes, progress.update))
     progress.clear()
-    source = (
-        f"Counted by XLA in jax {jax.__version__} on {jax.default_backend()}, commit {commit()}."
-    )
-    measured = paths.markdown(rows, sizes, source=source)
+    tables = paths.markdown(rows, sizes, source=f"Counted by XLA in {measured_by()}.")
     with command.machine_errors():
-        write_file(table, documents.put_between_markers(text, measured).encode())
-        plots.save(plots.draw_table1(rows), figure)
-    print(f"{table}, {figure}: {len(rows)} kinds of layers")
+        written = page.write(tables, plots.draw_table1(rows))
+    print(f"{written}: {len(rows)} kinds of layers")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
-    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
-    for name, text in _SIZES.items():
-        sizes = getattr(paths.Sizes(), name)
-        text = f"{text} (default: {' '.join(map(str, sizes))})"
-        arguments.add_argument(
-            f"--{name}", type=int, nargs="+", default=sizes, metavar="SIZE", help=text
-        )
+    add_page(arguments)
+    add_settings(arguments, paths.Sizes(), _SIZES)
     return arguments.parse_args(argv)
 
 

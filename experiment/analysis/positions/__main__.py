@@ -8,44 +8,37 @@ markers is replaced.
 """
 
 import argparse
-import dataclasses
-import pathlib
-
-import jax
 
 from experiment import command
-from experiment.analysis import documents, plots, positions
-from experiment.data import write_file
-from experiment.training import Progress, commit
+from experiment.analysis import plots, positions
+from experiment.analysis.page import Page, add_page, add_settings, measured_by, settings_of
+from experiment.training import Progress
 
 
 def main(argv: list[str]) -> None:
     """Trains, measures, writes the tables and the figure."""
     flags = parse(argv)
     with command.user_errors():
-        names = [field.name for field in dataclasses.fields(positions.Settings)]
-        settings = positions.Settings(**{name: getattr(flags, name) for name in names})
+        settings = positions.Settings(**settings_of(flags, _HELP))
         settings.check(flags.schemes)
-        document, figure = flags.out / "positions.md", flags.out / "positions.png"
-        text = documents.read_or_begun(document, "Longer than any that was trained on")
+        page = Page.opened(flags.out, "positions", "Longer than any that was trained on")
     progress = Progress()
     scores = positions.joined(positions.measure(settings, progress.update, flags.schemes))
     progress.clear()
-    source = f"Measured with jax {jax.__version__} on {jax.default_backend()}, commit {commit()}."
+    source = f"Measured with {measured_by()}."
     data = settings.data()
     vocabulary = settings.vocabulary(data)
     trained, tested = (positions.longest(vocabulary, of) for of in (data.train, data.test))
-    measured = positions.markdown(scores, settings, trained=trained, tested=tested, source=source)
+    tables = positions.markdown(scores, settings, trained=trained, tested=tested, source=source)
     with command.machine_errors():
-        write_file(document, documents.put_between_markers(text, measured).encode())
-        plots.save(plots.draw_extrapolation(scores, settings.trained_words), figure)
-    print(f"{document}, {figure}: {', '.join(flags.schemes)}")
+        written = page.write(tables, plots.draw_extrapolation(scores, settings.trained_words))
+    print(f"{written}: {', '.join(flags.schemes)}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Returns the flags."""
     arguments = command.parser(__doc__)
-    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
+    add_page(arguments)
     arguments.add_argument(
         "--schemes",
         nargs="+",
@@ -54,9 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         metavar="SCHEME",
         help=f"of model.positions (default: {' '.join(positions.SCHEMES)})",
     )
-    for name, text in _HELP.items():
-        default = getattr(positions.Settings(), name)
-        arguments.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+    add_settings(arguments, positions.Settings(), _HELP)
     return arguments.parse_args(argv)
 
 
