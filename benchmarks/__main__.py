@@ -3,7 +3,7 @@
     python -m benchmarks batching [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks decoding --workdir=RUN
     python -m benchmarks heads --workdir=RUN
-    python -m benchmarks layers [--lengths 64 128 256 512 --d_models 64 128 256 512]
+    python -m benchmarks layers [--out=docs --lengths 64 128 256 512 --d_models 64 128 256 512]
     python -m benchmarks safety [--config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks seeds [--seeds 2 4 --config=... --config.SECTION.NAME=VALUE ...]
     python -m benchmarks systems --workdirs RUN RUN ...

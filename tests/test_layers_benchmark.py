@@ -2,8 +2,11 @@
 
 import pytest
 
-from benchmarks.layers import FIRST, growth, told
 from benchmarks.layers import main as run
+from benchmarks.layers.figure import draw
+from benchmarks.layers.table import markdown, told
+from benchmarks.layers.timing import FIRST, Times, growth
+from experiment.analysis.paths import Sizes, kinds
 
 SECONDS = {
     FIRST: {64: [1.0, 2.0, 4.0], 128: [4.0, 8.0, 16.0]},
@@ -12,23 +15,57 @@ SECONDS = {
 
 
 def test_ratios_and_exponents_are_of_one_round_each():
-    lines = list(told("n", "d = 8", SECONDS))
+    lines = list(told(Times(False, "n", "d = 8", SECONDS)))
     compared = "2000.00 ms, 2.00 of self-attention's (rounds 0.50 to 3.00)"
     assert f"recurrent: n = 64, d = 8: {compared}" in lines
     assert "recurrent: exponent of n 1.00 (rounds 1.00 to 2.00)" in lines
     assert growth(SECONDS[FIRST]) == (2.0, 2.0, 2.0)
 
 
+def made_up_times():
+    by_d = {name: {8: of[64], 16: of[128]} for name, of in SECONDS.items()}
+    return [
+        Times(backward, varied, fixed, seconds)
+        for backward in (False, True)
+        for varied, fixed, seconds in (("n", "d = 16", SECONDS), ("d", "n = 128", by_d))
+    ]
+
+
+def test_table_has_the_papers_formula_beside_the_times():
+    chosen = [kind for kind in kinds(Sizes()) if kind.name in SECONDS]
+    lines = markdown(chosen, made_up_times(), source="By hand.").splitlines()
+    assert (
+        "| recurrent | n d² | 1.00 (1.00 to 2.00) | 1.00 (1.00 to 2.00) | 8000.0 | "
+        "1.00 (0.50 to 1.50) |"
+    ) in lines
+    assert lines.count("Forward:") == lines.count("Forward and backward:") == 1
+    assert lines[-2:-1] == ["By hand."]
+
+
+def test_curves_are_medians_and_shades_reach_from_the_quickest_to_the_slowest():
+    panels = draw(made_up_times()).axes
+    assert [axis.get_ylabel() for axis in panels[::2]] == [
+        "forward, ms",
+        "forward and backward, ms",
+    ]
+    first, recurrent = panels[0].get_lines()
+    assert list(first.get_ydata()) == [2_000, 8_000]
+    assert list(recurrent.get_ydata()) == [2_000, 8_000]
+    shade = panels[0].collections[0].get_paths()[0].vertices
+    assert (shade[:, 1].min(), shade[:, 1].max()) == (1_000, 16_000)
+
+
 @pytest.mark.slow
-def test_every_kind_is_timed_forward_and_back_at_every_size(capsys, monkeypatch):
-    monkeypatch.setattr("benchmarks.layers.use_compilation_cache", lambda folder: None)
-    few = ["--rounds", "2", "--sentences", "1", "--window", "3"]
+def test_every_kind_is_timed_forward_and_back_at_every_size(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmarks.layers.command.use_compilation_cache", lambda folder: None)
+    few = ["--rounds", "2", "--sentences", "1", "--window", "3", f"--out={tmp_path}"]
     run(["--lengths", "4", "8", "--d_models", "8", "16", *few])
     lines = capsys.readouterr().out.splitlines()
     names = {line.split(": ")[0].strip() for line in lines if " ms, " in line}
     assert names == {"recurrent", "convolutional, k = 3", FIRST, FIRST.replace(",", ", r = 3,", 1)}
     assert sum(" ms, " in line for line in lines) == 2 * 4 * (2 + 2)
     assert sum("exponent of " in line for line in lines) == 2 * 4 * 2
+    assert {path.name for path in tmp_path.iterdir()} == {"layer_times.md", "layer_times.png"}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +73,11 @@ def test_every_kind_is_timed_forward_and_back_at_every_size(capsys, monkeypatch)
     [
         (["--window=1"], "error: --window=1 must be at least 2 positions."),
         (["--d_models", "12"], "error: --d_models=[12] must be multiples of 8, its heads."),
-        (["--lengths", "0"], "error: --lengths and --d_models must be at least 1, not 0."),
+        (["--lengths", "0"], "error: --lengths must be at least 1, not 0."),
+        (
+            ["--lengths", "8", "--out=."],
+            "error: --lengths must be two sizes or more for --out, not 8 alone.",
+        ),
         (["--rounds=0"], "error: --rounds=0 must be at least 1."),
     ],
 )

@@ -52,9 +52,9 @@ class Page:
         return f"{self.path('md')}, {self.path('png')}"
 
 
-def add_page(arguments: argparse.ArgumentParser) -> None:
+def add_page(arguments: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Adds `--out`, the folder of a page."""
-    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
+    arguments.add_argument("--out", type=pathlib.Path, required=required, help="a folder")
 
 
 def add_settings(

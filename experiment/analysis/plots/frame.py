@@ -20,6 +20,12 @@ LAYERS = {
 }
 
 
+def style_of_layer(name: str) -> tuple[str, str]:
+    """Returns color and dashes of a layer such as "convolutional, k = 3, dilated"."""
+    parts = [part.split(" = ")[0] for part in name.split(", ")]
+    return LAYERS[", ".join(part for part in parts if part != "k")]
+
+
 def frame(axis: Axes, across: str, up: str) -> None:
     """Gives a panel its labels, a faint grid, and no box."""
     axis.set_xlabel(across)

@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from experiment.analysis.paths import Row
-from experiment.analysis.plots.frame import LAYERS, frame, legend_below
+from experiment.analysis.plots.frame import frame, legend_below, style_of_layer
 
 
 def draw_table1(rows: Sequence[Row]) -> Figure:
@@ -38,7 +38,7 @@ def draw_horizons(horizons: Mapping[str, Bool[np.ndarray, "hops S"]]) -> Figure:
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     panels = figure.subplots(1, len(horizons), sharey=True, squeeze=False)[0]
     for axis, (name, seen) in zip(panels, horizons.items(), strict=True):
-        color, _ = LAYERS[_kind(name)]
+        color, _ = style_of_layer(name)
         hops, length = seen.shape
         box = (-length + 0.5, 0.5, hops + 0.5, 0.5)  # the output's own position is 0
         axis.imshow(
@@ -53,12 +53,8 @@ def draw_horizons(horizons: Mapping[str, Bool[np.ndarray, "hops S"]]) -> Figure:
     return figure
 
 
-def _kind(name: str) -> str:
-    return ", ".join(part.split(" = ")[0] for part in name.split(", ")).replace(", k", "")
-
-
 def _curve(axis: Axes, name: str, measured: Mapping[int, float] | Mapping[int, int]) -> None:
-    color, dashes = LAYERS[_kind(name)]
+    color, dashes = style_of_layer(name)
     sizes, values = list(measured), list(measured.values())
     axis.set_xticks(sizes, [str(size) for size in sizes])
     axis.plot(sizes, values, dashes, color=color, marker="o", markersize=3, label=name)
