@@ -62,7 +62,7 @@ def get_config() -> ConfigDict:
             "tokens_per_batch": 25_000,  # padded, each side, over all devices; 5.1
             "warmup_steps": 4_000,  # 5.3
             "learning_rate_scale": 1.0,  # times equation 3
-            "cooldown_steps": 0,  # at the end, over which the rate falls to 0
+            "cooldown_steps": 0,  # over the last so many the rate falls to 0
             "adam_b1": 0.9,  # 5.3
             "adam_b2": 0.98,
             "adam_epsilon": 1e-9,

@@ -222,10 +222,11 @@ def _check_source(model: ModelConfig, data: DataConfig) -> None:
 
 
 def _check_cooldown(train: TrainConfig) -> None:
+    """Refuses a cooldown that begins while the rate still rises."""
     require(
-        train.cooldown_steps <= train.num_steps,
-        f"train.cooldown_steps={train.cooldown_steps} must be at most train.num_steps="
-        f"{train.num_steps}: the rate falls within the run.",
+        not train.cooldown_steps or train.warmup_steps + train.cooldown_steps <= train.num_steps,
+        f"train.warmup_steps={train.warmup_steps} and train.cooldown_steps={train.cooldown_steps} "
+        f"must fit into train.num_steps={train.num_steps}. Lower them, or raise it.",
     )
 
 

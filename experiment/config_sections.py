@@ -153,7 +153,7 @@ class TrainConfig:
     keep_checkpoints: int  # the newest are kept, at least two
     keep_every: int = 0  # steps; checkpoints at multiples of it are kept for good; 0: none
     keep_best: int = 0  # so many of the lowest validation loss are kept
-    # Over the last so many steps the learning rate falls to 0 as well; 0 is the paper.
+    # Over the last so many steps the learning rate falls to 0; 0 is the paper.
     cooldown_steps: int = 0
     # Updates that are not finite are left out; more than so many one after another stop the run.
     max_skipped_in_a_row: int = 10

@@ -73,6 +73,7 @@ def test_base_holds_the_papers_numbers():
         "train.num_steps": 100_000,  # 5.2
         "train.warmup_steps": 4_000,  # 5.3
         "train.learning_rate_scale": 1.0,
+        "train.cooldown_steps": 0,
         "train.adam_b1": 0.9,
         "train.adam_b2": 0.98,
         "train.adam_epsilon": 1e-9,
@@ -356,9 +357,9 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
         (["--config.seed=-1"], "seed=-1 must be at least 0."),
         (["--config.train.num_steps=0"], "train.num_steps=0 must be greater than 0."),
         (
-            ["--config.train.cooldown_steps=100001"],
-            "train.cooldown_steps=100001 must be at most train.num_steps=100000: the rate falls "
-            "within the run.",
+            ["--config.train.cooldown_steps=96001"],
+            "train.warmup_steps=4000 and train.cooldown_steps=96001 must fit into "
+            "train.num_steps=100000. Lower them, or raise it.",
         ),
         (["--config.train.log_every=0"], "train.log_every=0 must be greater than 0."),
         (["--config.decode.beam_size=0"], "decode.beam_size=0 must be greater than 0."),

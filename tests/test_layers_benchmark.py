@@ -23,34 +23,56 @@ def test_ratios_and_exponents_are_of_one_round_each():
 
 
 def made_up_times():
-    by_d = {name: {8: of[64], 16: of[128]} for name, of in SECONDS.items()}
+    """Of four kinds of measurements; each has seconds of its own."""
     return [
-        Times(backward, varied, fixed, seconds)
-        for backward in (False, True)
-        for varied, fixed, seconds in (("n", "d = 16", SECONDS), ("d", "n = 128", by_d))
+        Times(
+            backward,
+            varied,
+            fixed,
+            {
+                name: {size // shrunk: [times * value for value in of] for size, of in by.items()}
+                for name, by in SECONDS.items()
+            },
+        )
+        for backward, varied, fixed, shrunk, times in (
+            (False, "n", "d = 16", 1, 1.0),
+            (False, "d", "n = 128", 8, 3.0),
+            (True, "n", "d = 16", 1, 2.0),
+            (True, "d", "n = 128", 8, 5.0),
+        )
     ]
 
 
 def test_table_has_the_papers_formula_beside_the_times():
     chosen = [kind for kind in kinds(Sizes()) if kind.name in SECONDS]
-    lines = markdown(chosen, made_up_times(), source="By hand.").splitlines()
-    assert (
-        "| recurrent | n d² | 1.00 (1.00 to 2.00) | 1.00 (1.00 to 2.00) | 8000.0 | "
-        "1.00 (0.50 to 1.50) |"
-    ) in lines
-    assert lines.count("Forward:") == lines.count("Forward and backward:") == 1
-    assert lines[-2:-1] == ["By hand."]
+    times = made_up_times()
+    by_d = {8: [1.0, 1.0, 1.0], 16: [1.0, 1.0, 1.0]}
+    times[1] = times[1]._replace(seconds={**times[1].seconds, "recurrent": by_d})
+    lines = markdown(chosen, times, source="By hand.").splitlines()
+    grows = "1.00 (1.00 to 2.00)"
+    assert [line for line in lines if line.endswith(":") or line.startswith("| recurrent")] == [
+        "Forward:",
+        f"| recurrent | n d² | {grows} | 0.00 (0.00 to 0.00) | 8000.0 | 1.00 (0.50 to 1.50) |",
+        "Forward and backward:",
+        f"| recurrent | n d² | {grows} | {grows} | 16000.0 | 1.00 (0.50 to 1.50) |",
+    ]
+    assert lines[-2] == "By hand."
 
 
 def test_curves_are_medians_and_shades_reach_from_the_quickest_to_the_slowest():
     panels = draw(made_up_times()).axes
-    assert [axis.get_ylabel() for axis in panels[::2]] == [
-        "forward, ms",
-        "forward and backward, ms",
+    assert [(axis.get_xlabel(), axis.get_ylabel()) for axis in panels] == [
+        ("n, positions (d = 16)", "forward, ms"),
+        ("d (n = 128)", "forward, ms"),
+        ("n, positions (d = 16)", "forward and backward, ms"),
+        ("d (n = 128)", "forward and backward, ms"),
     ]
-    first, recurrent = panels[0].get_lines()
-    assert list(first.get_ydata()) == [2_000, 8_000]
-    assert list(recurrent.get_ydata()) == [2_000, 8_000]
+    curves = [
+        {line.get_label(): dict(zip(*line.get_data(), strict=True)) for line in axis.get_lines()}
+        for axis in panels
+    ]
+    assert curves[1] == {FIRST: {8: 6e3, 16: 24e3}, "recurrent": {8: 6e3, 16: 24e3}}
+    assert curves[2] == {FIRST: {64: 4e3, 128: 16e3}, "recurrent": {64: 4e3, 128: 16e3}}
     shade = panels[0].collections[0].get_paths()[0].vertices
     assert (shade[:, 1].min(), shade[:, 1].max()) == (1_000, 16_000)
 
@@ -73,6 +95,7 @@ def test_every_kind_is_timed_forward_and_back_at_every_size(capsys, monkeypatch,
     [
         (["--window=1"], "error: --window=1 must be at least 2 positions."),
         (["--d_models", "12"], "error: --d_models=[12] must be multiples of 8, its heads."),
+        (["--lengths", "8", "4"], "error: --lengths must be ascending sizes, not 8 4."),
         (["--lengths", "0"], "error: --lengths must be at least 1, not 0."),
         (
             ["--lengths", "8", "--out=."],

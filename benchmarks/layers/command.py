@@ -4,8 +4,8 @@
     python -m benchmarks layers --out=docs
 
 All kinds are computed in turn at each size, forward and with gradients. Every time and its ratio to
-self-attention's is printed. With --out FOLDER/layer_times.md and FOLDER/layer_times.png are
-written; a layer_times.md that is there keeps its text: only what stands between its markers is
+self-attention's is printed. --out=FOLDER writes FOLDER/layer_times.md and FOLDER/layer_times.png as
+well; a layer_times.md that is there keeps its text: only what stands between its markers is
 replaced.
 """
 
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
     flags = parse(argv)
     with command.user_errors():
         chosen = chosen_kinds(flags)
-        page = Page.opened(flags.out, "layer_times", "Table 1, in seconds") if flags.out else None
+        page = Page.opened(flags.out, "layer_times", "Table 1, timed") if flags.out else None
         use_compilation_cache(flags.cache_dir)
     progress, everything = Progress(), []
     n, d = max(flags.lengths), max(flags.d_models)
@@ -45,8 +45,8 @@ def main(argv: list[str]) -> None:
             everything.append(times)
     if page:
         source = (
-            f"Seconds of {flags.sentences} sentences at once, the median of {flags.rounds} rounds; "
-            f"{measured_by()}."
+            f"Medians of {flags.rounds} rounds, lowest to highest in brackets, of "
+            f"{flags.sentences} sentences at once; measured with {measured_by()}."
         )
         with command.machine_errors():
             written = page.write(markdown(chosen, everything, source=source), draw(everything))
@@ -79,6 +79,8 @@ def chosen_kinds(flags: argparse.Namespace) -> list[Kind]:
             raise ValueError(f"--{name}={getattr(flags, name)} must be at least 2 positions.")
     for name in ("lengths", "d_models"):
         sizes = getattr(flags, name)
+        if sizes != sorted(set(sizes)):
+            raise ValueError(f"--{name} must be ascending sizes, not {' '.join(map(str, sizes))}.")
         if min(sizes) < 1:
             raise ValueError(f"--{name} must be at least 1, not {min(sizes)}.")
         if flags.out and len(set(sizes)) < 2:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -28,15 +29,18 @@ class Page:
         """Returns the page that is there, or one with nothing but a title and the markers.
 
         Raises:
-          ValueError: if there is no such folder, or the page lacks its markers.
+          ValueError: if there is no such folder, or the page lacks its markers; before anything is
+            measured in vain.
         """
         if not folder.is_dir():
             raise ValueError(f"--out={folder} must be a folder that is there.")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ValueError(f"--out={folder} cannot be written to. Name another.")
         page = cls(folder, name, f"# {title}\n\n{measured(())}")
-        if page.path("md").exists():
-            page = dataclasses.replace(page, text=page.path("md").read_text(encoding="utf-8"))
         try:
-            put_between_markers(page.text, "")  # before anything is measured in vain
+            if page.path("md").exists():
+                page = dataclasses.replace(page, text=page.path("md").read_text(encoding="utf-8"))
+            put_between_markers(page.text, "")
         except ValueError as error:
             raise ValueError(f"{page.path('md')} {error}") from None
         return page

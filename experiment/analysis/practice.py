@@ -15,7 +15,8 @@ from experiment.training.workdir import CHANGEABLE
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 RUNS_VARIABLE = "ATTENTION_LAB_RUNS"
 # A notebook shows so many steps and no others.
-_MAY_DIFFER = tuple(key for key in CHANGEABLE if key != "train.num_steps")
+_STEPS = ("train.num_steps", "train.cooldown_steps")
+_MAY_DIFFER = tuple(key for key in CHANGEABLE if key not in _STEPS)
 
 
 def runs_folder() -> pathlib.Path:

@@ -135,7 +135,9 @@ def _check_results(run: PlannedRun) -> None:
     there: ExperimentConfig = from_mapping(ExperimentConfig, run.workdir.read_config())
     wanted, found = flatten(run.config.resolved()), flatten(there.resolved())
     for key in sorted(wanted):
-        if key.startswith((*_OF_RESULTS, "train.num_steps")) and wanted[key] != found.get(key):
+        if key.startswith((*_OF_RESULTS, "train.num_steps", "train.cooldown_steps")) and wanted[
+            key
+        ] != found.get(key):
             raise ValueError(
                 f"{run.workdir.path} is finished with {key}={found.get(key)}, this sweep has "
                 f"{wanted[key]}. Choose another --workdir, or score it with evaluate.py."

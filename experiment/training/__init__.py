@@ -20,7 +20,7 @@ from experiment.training.loop import Loop
 from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
 from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
-from experiment.training.optimizer import adam
+from experiment.training.optimizer import adam, learning_rate
 from experiment.training.origin import Origin, check_nothing_changed, known_vocabulary, origin_of
 from experiment.training.parallel import Meshed, Placement, Pmapped, on_host, place
 from experiment.training.processes import Processes
@@ -57,6 +57,7 @@ __all__ = [
     "evaluation_step",
     "init_params",
     "init_state",
+    "learning_rate",
     "loss_of",
     "num_params",
     "train_step",

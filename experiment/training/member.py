@@ -49,6 +49,7 @@ class Member:
     together: int = 1  # members of its loop, itself among them
     pairs_of: Callable[[int], Sequence[int]] = lambda step: ()  # the training pairs of a batch
     flops_of: Callable[[int], float] | None = None  # what the model needs to train on these
+    rate_of: Callable[[int], Any] | None = None  # the learning rate after so many updates
     devices: Sequence[Any] = ()  # all that take its steps; the loop says which
 
     def __post_init__(self) -> None:
@@ -92,6 +93,9 @@ class Member:
             if kept
         }
         line["skipped_updates"] = float(self.run.skipped_updates)
+        if self.rate_of:
+            before = max(0, self.run.step - self.run.skipped_updates - 1)  # the last update
+            line["learning_rate"] = float(self.rate_of(before))
         now = self._come_so_far()
         line |= self._rates(self._logged, now)
         self._logged = now

@@ -31,7 +31,7 @@ def warmup_rsqrt(d_model: int, warmup_steps: int, scale: float = 1.0) -> optax.S
 
 
 def cooled_down(rate: optax.Schedule, num_steps: int, cooldown_steps: int) -> optax.Schedule:
-    """Returns `rate` times a factor that falls in equal parts from 1 to 0 (Hägele et al. 2024).
+    """Returns `rate` times a factor that falls in equal parts from 1 to 0 (Zhai et al. 2022).
 
     It falls over the last `cooldown_steps` of `num_steps`: the step after them would have rate 0.
     Without any, `rate` is returned as it is.

@@ -11,6 +11,7 @@ from experiment.config import ExperimentConfig
 from experiment.data import Batch, TrainingData, training_batches
 from experiment.training.following import followed, told_of
 from experiment.training.member import Diverged, Member
+from experiment.training.optimizer import learning_rate
 from experiment.training.origin import Origin
 from experiment.training.parallel import Placement
 from experiment.training.processes import Processes
@@ -112,6 +113,7 @@ def open_members(
                 progress,
                 together=len(runs),
                 pairs_of=functools.partial(_pairs_of_batch, own),
+                rate_of=learning_rate(run.config),
                 flops_of=functools.partial(
                     _flops_of_batch, own, run.config.model.system_config(own.vocabulary.size)
                 ),

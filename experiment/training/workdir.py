@@ -1,6 +1,7 @@
 """The folder of one run: what lies where in it, and whose it is."""
 
 import json
+import math
 import os
 import pathlib
 from collections.abc import Iterable
@@ -8,14 +9,17 @@ from typing import Any
 
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import write_file
+from experiment.training.checkpoint.checkpoints import folders
 
-# What may change between two starts of a run: nothing computed so far depends on it.
+# What may change between two starts of a run: nothing computed so far depends on it. Where the
+# learning rate falls at the end, how many steps there are is looked at apart.
 CHANGEABLE = (
     "mesh.",
     "model.remat",
     "model.scan_layers",
     "data.dir",
     "train.num_steps",
+    "train.cooldown_steps",
     "train.log_every",
     "train.evaluate_every",
     "train.save_every",
@@ -60,6 +64,20 @@ class Workdir:
                 f"{self.path} was trained with {key}={stored}, this config has {now}. Choose "
                 "another --workdir."
             )
+        if self.config.exists():
+            self._check_cooldown(resolved["train"])
+
+    def _check_cooldown(self, now: dict[str, Any]) -> None:
+        """Refuses another cooldown where a step was taken in either."""
+        stored = from_mapping(ExperimentConfig, read_json(self.config)).resolved()["train"]
+        if all(stored[key] == now[key] for key in ("num_steps", "cooldown_steps")):
+            return
+        newest = max(folders(self.checkpoints), default=0)
+        if newest > min(_cools_from(stored), _cools_from(now)):
+            raise ValueError(
+                f"{self.path} is at step {newest}, and its learning rate {_cooldown(stored)}; with "
+                f"this config it {_cooldown(now)}. Choose another --workdir."
+            )
 
     def difference(
         self, resolved: dict[str, Any], changeable: tuple[str, ...] = CHANGEABLE
@@ -99,6 +117,18 @@ class Workdir:
             return None
         results = read_json(self.results)
         return results if results.get("step", -1) >= num_steps else None
+
+
+def _cools_from(train: dict[str, Any]) -> float:
+    """Returns after how many steps the rate falls, beside that of equation 3; or infinity."""
+    steps, cooldown = train["num_steps"], train["cooldown_steps"]
+    return float(steps - cooldown) if cooldown else math.inf
+
+
+def _cooldown(train: dict[str, Any]) -> str:
+    if not train["cooldown_steps"]:
+        return "is never cooled down"
+    return f"cools down from step {_cools_from(train):.0f} to {train['num_steps']}"
 
 
 def default_workdir(config: str) -> pathlib.Path:

@@ -195,7 +195,7 @@ def test_exponents_of_the_formulas_are_found():
     assert exponent({4: 5.0, 8: 5.0, 16: 5.0}) == 0
 
 
-@pytest.mark.parametrize("kind", kinds(Sizes()), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", kinds(Sizes(windows=(3, 5))), ids=lambda kind: kind.name)
 def test_chains_and_paths_grow_as_the_paper_says(kind):
     layer = kind.build(3)
     params, sizes = layer.init(jax.random.key(0), 16), (9, 17, 33)
@@ -203,6 +203,36 @@ def test_chains_and_paths_grow_as_the_paper_says(kind):
     chains = {n: sequential_products(layer.apply, params, inputs[n]) for n in sizes}
     paths = {n: max_path_length(layer, n) for n in sizes}
     powers = {"1": (0, 0), "n": (0.99, 1.01), "n / r": (0.9, 1.1), "n / k": (0.9, 1.1)}
+    powers["log_k n"] = (0.3, 0.7)
     for measured, says in ((chains, kind.published.sequential), (paths, kind.published.path)):
-        least, most = powers.get(says, (0.3, 0.7))  # of a logarithm, between 0 and 1
+        least, most = powers[says]
         assert least <= exponent({n: float(count) for n, count in measured.items()}) <= most
+
+
+def test_the_papers_orders_are_table_1s_with_what_projections_add():
+    published = {kind.name: tuple(kind.published) for kind in kinds(Sizes())}
+    assert published == {
+        "self-attention": ("n² d", "1", "1"),
+        "recurrent": ("n d²", "n", "n"),
+        "convolutional, k = 3": ("k n d²", "1", "n / k"),
+        "convolutional, k = 3, dilated": ("k n d²", "1", "log_k n"),
+        "self-attention, r = 9": ("r n d", "1", "n / r"),
+        "self-attention, with projections": ("n² d, + n d²", "1", "1"),
+        "self-attention, r = 9, with projections": ("r n d, + n d²", "1", "n / r"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(lengths=(8,)), "--lengths 8 must be two or more ascending sizes, from 2 on."),
+        (dict(windows=(9, 3)), "--windows 9 3 must be two or more ascending sizes, from 2 on."),
+        (dict(kernels=(1, 3)), "--kernels 1 3 must be two or more ascending sizes, from 2 on."),
+        (dict(d_models=(8, 12)), "--d_models 8 12 must be multiples of 8, one for each head."),
+        (dict(lengths=(8, 15)), "--lengths 8 15 must be even: XLA's count of a loop is made of"),
+    ],
+)
+def test_sizes_that_cannot_be_measured_are_refused(change, message):
+    with pytest.raises(ValueError) as refused:
+        Sizes(**change)
+    assert str(refused.value).startswith(message)

@@ -28,6 +28,7 @@ from experiment.training import (
     batch_loss,
     finish,
     init_state,
+    learning_rate,
     loss_of,
     read_metrics,
     train_step,
@@ -38,7 +39,7 @@ from model.transformer import Transformer
 from tests.made_up import V, bigram, config, training_data
 from tests.training.opened import opened
 
-CONFIG = config()
+CONFIG = config(train={"cooldown_steps": 4})
 MODEL = Transformer(CONFIG.model.system_config(V))
 OPTIMIZER = adam(CONFIG)
 INIT = functools.partial(
@@ -58,7 +59,8 @@ def evaluate(params, *, progress):
 
 
 def looped(run, config=CONFIG, step_fn=STEP, placement=ONE_DEVICE, evaluate=evaluate, profile=None):
-    member = Member(run, jax.random.key(1), evaluate, Progress())
+    rate = learning_rate(config)
+    member = Member(run, jax.random.key(1), evaluate, Progress(), rate_of=rate)
     stop = StopRequest(member.progress.say)
     return Loop(
         step_fn=step_fn,
@@ -138,6 +140,12 @@ def test_stopped_and_resumed_run_is_the_one_that_never_stopped(tmp_path, straigh
     assert target_tokens == straight[2]
     assert jax.tree.structure(state) == jax.tree.structure(straight[3])
     jax.tree.map(np.testing.assert_array_equal, state, straight[3])
+
+
+def test_logged_rate_is_that_of_the_last_update(straight):
+    rate = learning_rate(CONFIG)
+    logged = {line["step"]: line["learning_rate"] for line in straight[0] if "loss" in line}
+    assert logged == {step: float(rate(step - 1)) for step in (3, 6, 9, 10)}
 
 
 def test_loop_that_was_interrupted_in_a_notebook_can_go_on(tmp_path, straight):

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiment.training import adam
+from experiment.training import adam, learning_rate
 from tests.made_up import config
 
 
@@ -31,3 +31,19 @@ def test_two_steps_of_adam_by_hand():
     first = 1.0 - 0.25 * 2**-1.5 * 2.0 / (4.0**0.5 + 0.1)
     second = first - 0.25 * 2**-0.5 * (0.12 / 0.36) / ((0.46 / 0.19) ** 0.5 + 0.1)
     np.testing.assert_allclose(seen, [first, second], rtol=1e-6)
+
+
+def test_updates_shrink_with_the_cooldown():
+    # Adam's first update is its rate, whatever the gradient; so is each after an equal one.
+    settings = config(
+        model={"d_model": 4}, train={"warmup_steps": 1, "num_steps": 4, "cooldown_steps": 2}
+    )
+    optimizer = adam(settings)
+    number, state, updates = jnp.array(1.0), optimizer.init(jnp.array(1.0)), []
+    for _ in range(5):
+        update, state = optimizer.update(jnp.array(3.0), state, number)
+        updates.append(-float(update))
+    expected = [0.5, 0.5 * 2**-0.5, 0.5 * 3**-0.5, 0.5 * 0.5 * 4**-0.5, 0.0]
+    np.testing.assert_allclose(updates, expected, rtol=1e-5)
+    rate = learning_rate(settings)
+    np.testing.assert_allclose([rate(step) for step in range(5)], expected, rtol=1e-5)

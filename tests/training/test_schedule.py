@@ -42,8 +42,8 @@ def test_no_warmup_at_all_is_refused():
 
 def test_cooldown_falls_in_equal_parts_to_zero_after_the_last_step():
     rate = warmup_rsqrt(D_MODEL, 10)
-    steps = np.arange(100)
-    factor = np.concatenate([np.ones(60), np.linspace(1, 0, 40, endpoint=False)])
+    steps = np.arange(103)
+    factor = np.concatenate([np.ones(60), np.linspace(1, 0, 41), np.zeros(2)])
     np.testing.assert_allclose(
         cooled_down(rate, num_steps=100, cooldown_steps=40)(steps), rate(steps) * factor, rtol=1e-6
     )

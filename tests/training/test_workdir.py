@@ -124,3 +124,46 @@ def test_file_that_is_no_json_any_more_is_named(workdir):
     workdir.config.write_text('{"seed": ')
     with pytest.raises(ValueError, match=r"config\.json is not a JSON object any more"):
         workdir.read_config()
+
+
+COOLED = {"num_steps": 100, "cooldown_steps": 40}  # from step 60 on
+
+
+@pytest.mark.parametrize(
+    ("step", "change", "at_fault"),
+    [
+        (50, {"num_steps": 200}, False),  # begins later
+        (50, {"num_steps": 95}, False),
+        (50, {"cooldown_steps": 0}, False),
+        (60, {"num_steps": 200}, False),
+        (70, {}, False),
+        (100, {}, False),
+        (70, {"num_steps": 200}, True),  # has begun
+        (100, {"num_steps": 200}, True),
+        (70, {"cooldown_steps": 0}, True),
+        (50, {"num_steps": 80}, True),  # would have begun
+        (50, {"cooldown_steps": 60}, True),
+    ],
+)
+def test_another_cooldown_is_refused_where_a_step_was_taken_in_either(
+    tmp_path, step, change, at_fault
+):
+    workdir = Workdir(tmp_path / "run")
+    workdir.write_config(config(train=COOLED).resolved())
+    (workdir.checkpoints / str(step) / "params").mkdir(parents=True)
+    now = config(train=COOLED | change).resolved()
+    if not at_fault:
+        workdir.check_belongs_to(now)
+        return
+    with pytest.raises(ValueError) as refused:
+        workdir.check_belongs_to(now)
+    assert str(refused.value).startswith(
+        f"{workdir.path} is at step {step}, and its learning rate cools down from step 60 to 100; "
+        "with this config it "
+    )
+
+
+def test_a_run_without_a_cooldown_may_get_one_at_its_end(tmp_path):
+    workdir = Workdir(tmp_path / "run")
+    workdir.write_config(config(train={"num_steps": 60}).resolved())
+    workdir.check_belongs_to(config(train=COOLED).resolved())

@@ -42,10 +42,10 @@ def main(argv: list[str]) -> None:
     source = f"Mean of {len(run.steps)} checkpoints up to step {run.steps[-1]:,}; {measured_by()}."
     tables = heads.markdown(table, layers, given=given, source=source)
     with command.machine_errors():
+        written = page.write(tables, plots.draw_heads(table))
         rows = table.to_csv(index=False, float_format="%.6g")
         write_file(page.path("csv"), rows.encode())
-        written = page.write(tables, plots.draw_heads(table))
-    print(f"{page.path('csv')}, {written}: {len(table)} heads")
+    print(f"{written}, {page.path('csv')}: {len(table)} heads")
 
 
 def to_translate(asked: int | None, task: str) -> int:

@@ -87,7 +87,7 @@ def place(tmp_path_factory):
 def test_command_writes_tables_rows_and_figure(place, tmp_path, capsys):
     flags = [f"--workdir={place / 'run'}", f"--cache_dir={place / 'cache'}", f"--out={tmp_path}"]
     main([*flags, "--sentences=2"])
-    assert capsys.readouterr().out.endswith("heads.png: 6 heads\n")
+    assert capsys.readouterr().out.endswith("heads.csv: 6 heads\n")
     text = (tmp_path / "heads.md").read_text()
     assert "run, 3 sentence pairs of validation, the first 2 translated." in text
     assert text.count("| cross-attention | 1 |") == 2
