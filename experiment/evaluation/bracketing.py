@@ -71,32 +71,49 @@ def tree_scores(outputs: Sequence[Tree], golds: Sequence[Tree]) -> dict[str, flo
 
 
 def parsing_scores(
-    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+    sources: Sequence[str],
+    outputs: Sequence[str],
+    references: Sequence[str],
+    *,
+    tagged: bool = False,
 ) -> dict[str, object]:
     """Returns `tree_scores` of linearised trees, and how many of the outputs were `repaired`.
+
+    If they are `tagged`, `tag_accuracy` is the share of words with the right tag, in %.
 
     Raises:
       ValueError: if there is no sentence, or a reference is no tree over the words of its sentence.
     """
     _check_some(sources)
     golds, trees, repaired = [], [], 0
+    example = "(S (NP DT NN )NP (VP VBZ )VP . )S" if tagged else "(S (NP XX XX )NP (VP XX )VP . )S"
     triples = zip(sources, outputs, references, strict=True)
     for number, (source, output, reference) in enumerate(triples, 1):
         words, tokens = source.split(), output.split()
-        gold = delinearised(reference.split(), words)
-        if is_repaired(gold, reference.split()):
+        gold = delinearised(reference.split(), words, tagged=tagged)
+        if is_repaired(gold, reference.split(), tagged=tagged):
             raise ValueError(
                 f"Reference {number} must be a tree over the {len(words)} words of its sentence, "
-                f"such as {'(S (NP XX XX )NP (VP XX )VP . )S'!r}; it is {reference[:60]!r}."
+                f"such as {example!r}; it is {reference[:60]!r}."
             )
         golds.append(gold)
-        trees.append(delinearised(tokens, words))
-        repaired += is_repaired(trees[-1], tokens)
+        trees.append(delinearised(tokens, words, tagged=tagged))
+        repaired += is_repaired(trees[-1], tokens, tagged=tagged)
     return {
         **tree_scores(trees, golds),
+        **({"tag_accuracy": _tag_accuracy(trees, golds)} if tagged else {}),
         "repaired": repaired,
         "labelled_f1_signature": SIGNATURE,
     }
+
+
+def _tag_accuracy(outputs: Sequence[Tree], golds: Sequence[Tree]) -> float:
+    right = [
+        ours.label == theirs.label
+        for output, gold in zip(outputs, golds, strict=True)
+        for ours, theirs in zip(output.tags(), gold.tags(), strict=True)
+    ]
+    return 100 * sum(right) / len(right)
 
 
 def tagging_scores(

@@ -8,10 +8,10 @@ from experiment.data import PUNCTUATION, TOP, WORD, Tree, linearised
 # A bracket that is not closed yet: its label and its children so far.
 _Open = tuple[str, list[Tree]]
 # A label that holds a bracket or a space would not be read again as one.
-_OPENING = re.compile(r"\([^()\s]+")
+_OPENING, _TAG = re.compile(r"\([^()\s]+"), re.compile(r"[^()\s]+")
 
 
-def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
+def delinearised(tokens: Sequence[str], words: Sequence[str], *, tagged: bool = False) -> Tree:
     """Returns the tree over exactly `words` that `linearised` wrote as `tokens`.
 
     Tokens that are no such tree are made one, and `is_repaired` tells; the rules, in this order:
@@ -23,7 +23,8 @@ def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
     3. What is not one bracket is put into one called "TOP".
     4. Words that are left over become the last children of the outermost bracket.
 
-    A tag is called by its token, "XX" but for punctuation.
+    A tag is called by its token: "XX" but for punctuation. If `tagged`, whatever has no bracket in
+    it is a tag and stands for a word.
 
     Example:
       >>> from experiment.data import bracketed
@@ -39,7 +40,7 @@ def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
             if token[1:] in [label for label, _ in opened[1:]]:
                 while _close(opened) != token[1:]:
                     pass
-        elif token in (WORD, *PUNCTUATION) and left:
+        elif left and (_TAG.fullmatch(token) if tagged else token in (WORD, *PUNCTUATION)):
             opened[-1][1].append(Tree(token, (), left.pop()))
     while len(opened) > 1:
         _close(opened)
@@ -50,9 +51,9 @@ def delinearised(tokens: Sequence[str], words: Sequence[str]) -> Tree:
     return Tree(TOP, (*found, *over))
 
 
-def is_repaired(tree: Tree, tokens: Sequence[str]) -> bool:
+def is_repaired(tree: Tree, tokens: Sequence[str], *, tagged: bool = False) -> bool:
     """Returns whether `delinearised` had to change `tokens` to make this tree of them."""
-    return linearised(tree) != list(tokens)
+    return linearised(tree, tagged=tagged) != list(tokens)
 
 
 def right_branching(words: Sequence[str]) -> Tree:

@@ -77,8 +77,11 @@ def task_of(config: ExperimentConfig) -> Task:
             _translation_scores, tokenizer=config.evaluation.tokenizer, language=side
         )
         return TRANSLATION._replace(scores=scores)
-    if side == "tree":
-        return Task("parsing", parsing_scores, _without_brackets, _in_brackets)
+    if side in ("tree", "tagged_tree"):
+        tagged = side == "tagged_tree"
+        scores = functools.partial(parsing_scores, tagged=tagged)
+        shown = functools.partial(_in_brackets, tagged=tagged)
+        return Task("parsing", scores, _without_brackets, shown)
     if config.data.marks:
         return Task("tagging", _marked_tagging_scores, _marked, _as_it_is)
     return Task("tagging", tagging_scores, _without_brackets, _as_it_is)
@@ -98,7 +101,7 @@ def _without_brackets(line: str) -> str:
     return " ".join("".join(_BRACKETS.get(sign, sign) for sign in word) for word in line.split())
 
 
-def _in_brackets(source: str, output: str) -> str:
+def _in_brackets(source: str, output: str, *, tagged: bool) -> str:
     """Returns the tree of a sentence on one line, a well-formed one whatever the output."""
     words = source.split()
-    return bracketed(delinearised(output.split(), words)) if words else ""
+    return bracketed(delinearised(output.split(), words, tagged=tagged)) if words else ""

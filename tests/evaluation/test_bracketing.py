@@ -146,6 +146,17 @@ def test_scores_of_sequences_worked_out_by_hand():
     )
 
 
+def test_of_tagged_trees_the_tags_are_scored_too():
+    golds = ["(S (NP DT NN )NP (VP VBZ )VP . )S", "(S (VP VB (PRT RP )PRT )VP )S"]
+    outputs = ["(S (NP DT NN )NP (VP NNS )VP . )S", "(S (VP VB )VP )S"]  # the last word has none
+    scores = parsing_scores(["the cat sleeps .", "go away"], outputs, golds, tagged=True)
+    assert scores["tag_accuracy"] == pytest.approx(100 * 4 / 6)
+    # S, NP and VP of the first; S of the second, where VP is shorter and PRT is not there.
+    assert scores["labelled_recall"] == pytest.approx(100 * 4 / 6)
+    assert scores["labelled_precision"] == pytest.approx(100 * 4 / 5)
+    assert scores["repaired"] == 1
+
+
 @ANY
 @given(PHRASES)
 def test_sequences_are_scored_as_their_trees(gold):

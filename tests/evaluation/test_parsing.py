@@ -38,6 +38,17 @@ def test_sequence_of_the_treebanks_first_words_is_the_tree_again():
     assert not is_repaired(tree, tokens)
 
 
+def test_tags_of_a_tagged_sequence_are_those_of_the_tree():
+    tokens = ["(S", "(NP", "NNS", "CC", ",", "NNS", ")NP", "(VP", "VBP", ")VP", ".", ")S"]
+    tree = delinearised(tokens, ["Dogs", "and", ",", "cats", "sleep", "."], tagged=True)
+    assert bracketed(tree) == (
+        "(S (NP (NNS Dogs) (CC and) (, ,) (NNS cats)) (VP (VBP sleep)) (. .))"
+    )
+    assert not is_repaired(tree, tokens, tagged=True)
+    repaired = delinearised(["(S", "NN", "(", "XX)", "<0x41>", "NN"], ["a", "b", "c"], tagged=True)
+    assert bracketed(repaired) == "(S (NN a) (<0x41> b) (NN c))"
+
+
 @pytest.mark.parametrize(
     ("tokens", "words", "tree"),
     [
@@ -96,13 +107,22 @@ def test_what_is_linearised_comes_back_exactly(tree):
 
 
 @ANY
-@given(TOKENS, st.lists(WORDS, min_size=1, max_size=8))
-def test_whatever_is_said_there_is_a_plain_tree_over_exactly_the_words(tokens, words):
-    tree = delinearised(tokens, words)
+@given(PHRASES)
+def test_a_tagged_tree_comes_back_whole(tree):
+    tokens = linearised(tree, tagged=True)
+    found = delinearised(tokens, tree.words(), tagged=True)
+    assert found == tree
+    assert not is_repaired(found, tokens, tagged=True)
+
+
+@ANY
+@given(TOKENS, st.lists(WORDS, min_size=1, max_size=8), st.booleans())
+def test_whatever_is_said_there_is_a_plain_tree_over_exactly_the_words(tokens, words, tagged):
+    tree = delinearised(tokens, words, tagged=tagged)
     assert tree.words() == words
-    again = linearised(tree)
-    assert delinearised(again, words) == tree  # what was repaired needs no repair
-    assert is_repaired(tree, tokens) == (again != tokens)
+    again = linearised(tree, tagged=tagged)
+    assert delinearised(again, words, tagged=tagged) == tree  # repaired, it needs no repair
+    assert is_repaired(tree, tokens, tagged=tagged) == (again != tokens)
     assert plain(tree).words() == words
     assert list(parsed([bracketed(tree)], "")) == [tree]  # as a person reads it
 

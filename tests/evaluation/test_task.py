@@ -31,6 +31,8 @@ def test_corpus_decides_what_is_scored():
     parsing = of("tree").scores(sentences, trees, trees)
     assert (parsing["labelled_f1"], parsing["repaired"]) == (100, 0)
     assert of("tags").scores(sentences, tags, tags)["tag_accuracy"] == 100
+    tagged = ["(NP DT NN . )NP"]
+    assert of("tagged_tree").scores(sentences, tagged, tagged)["tag_accuracy"] == 100
     texts = ["die Katze"]
     assert task_of(config()).scores(sentences, texts, texts) == translation_scores(
         texts, texts, tokenizer="moses", language="de"
@@ -52,6 +54,11 @@ def test_corpus_decides_what_is_scored():
 )
 def test_tree_is_shown_in_brackets_over_its_words(source, output, shown):
     assert of("tree").shown(source, output) == shown
+
+
+def test_a_tagged_tree_is_shown_with_its_tags():
+    shown = of("tagged_tree").shown("the cat .", "(NP DT NN . )NP")
+    assert shown == "(NP (DT the) (NN cat) (. .))"
 
 
 def test_brackets_of_a_line_are_read_as_treebanks_write_them():

@@ -12,7 +12,8 @@ from experiment.data.corpora.treebank_folder import Files, described
 from experiment.data.corpora.trees import HOLDS, OPENS, Tree, read_placed_trees, walked
 
 TRAIN = "train"
-SIDES = WORDS, TREE, TAGS = "words", "tree", "tags"
+SIDES = WORDS, TREE, TAGGED_TREE, TAGS = "words", "tree", "tagged_tree", "tags"
+_SAID = TREE, TAGGED_TREE, TAGS
 _LABEL = re.compile(r"[!-~]+")  # what the vocabulary's normalisation leaves as it is
 _SPACE = re.compile(r"\s")
 
@@ -21,14 +22,14 @@ class Sentence(NamedTuple):
     """A tree of a treebank, as text."""
 
     place: str  # where its tree begins: file, line, column
-    sides: dict[str, str]  # WORDS, TREE and TAGS, tokens with spaces between them
+    sides: dict[str, str]  # one of SIDES -> tokens with spaces between them
 
 
 class Found(NamedTuple):
     """What a treebank consists of."""
 
     num_sentences: int  # of all splits
-    symbols: dict[str, list[str]]  # every token of the training trees, and every tag; sorted
+    symbols: dict[str, list[str]]  # every token of what training is to say, by side; sorted
 
 
 def sentences(paths: list[pathlib.Path]) -> Iterator[Sentence]:
@@ -45,9 +46,13 @@ def sentences(paths: list[pathlib.Path]) -> Iterator[Sentence]:
                 yield Sentence(place, {})
                 continue
             _check(tree, place)
-            words = " ".join(tree.words())
-            tags = " ".join(tag.label for tag in tree.tags())
-            yield Sentence(place, {WORDS: words, TREE: " ".join(linearised(tree)), TAGS: tags})
+            sides = {
+                WORDS: tree.words(),
+                TREE: linearised(tree),
+                TAGGED_TREE: linearised(tree, tagged=True),
+                TAGS: [tag.label for tag in tree.tags()],
+            }
+            yield Sentence(place, {side: " ".join(tokens) for side, tokens in sides.items()})
 
 
 def examples(paths: list[pathlib.Path]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -63,7 +68,7 @@ def check(files: Files, report: Callable[[str], None]) -> Found:
     Raises:
       ValueError: if a file is malformed, or a split has no sentence.
     """
-    total, symbols = 0, {TREE: set[str](), TAGS: set[str]()}
+    total, symbols = 0, {side: set[str]() for side in _SAID}
     seen: set[str] = set()  # sentences to train on
     for split, paths in files.items():
         survey = _Survey()
@@ -75,10 +80,10 @@ def check(files: Files, report: Callable[[str], None]) -> Found:
             raise ValueError(
                 f"{paths[0]} and the rest of {split} must have a word; they have none."
             )
-        unseen = [symbol for side in symbols for symbol in survey.tokens[side] - symbols[side]]
+        unseen = {symbol for side in symbols for symbol in survey.tokens[side] - symbols[side]}
         if split == TRAIN:
             symbols = {side: set(survey.tokens[side]) for side in symbols}
-            unseen = []
+            unseen = set()
         survey.report(report, split, described(paths), unseen)
         total += survey.num_sentences
     return Found(total, {side: sorted(tokens) for side, tokens in symbols.items()})
@@ -89,7 +94,7 @@ class _Survey:
 
     def __init__(self) -> None:
         self.num_sentences = self.num_words = 0
-        self.tokens: dict[str, set[str]] = {TREE: set(), TAGS: set()}
+        self.tokens: dict[str, set[str]] = {side: set() for side in _SAID}
         self._without_words, self._seen = Places(), Places()
 
     def add(self, sentence: Sentence, seen: set[str]) -> None:
@@ -105,7 +110,7 @@ class _Survey:
             self._seen.add(sentence.place)
 
     def report(
-        self, report: Callable[[str], None], split: str, where: str, unseen: list[str]
+        self, report: Callable[[str], None], split: str, where: str, unseen: set[str]
     ) -> None:
         """Says what was counted; `unseen` are tokens of targets that training does not have."""
         labels = sum(token.startswith("(") for token in self.tokens[TREE])

@@ -87,6 +87,15 @@ def test_tags_are_another_side_of_the_same_corpus(write, open_trees, lines):
     )
 
 
+def test_a_tagged_tree_has_the_tags_in_its_brackets(write, open_trees):
+    corpus = open_trees(write(NAMED), target="tagged_tree")
+    assert list(corpus.pairs("test")) == [
+        ("Sells the baker soup ?", "(SQ VBZ (NP DT NN )NP (NP NN )NP . )SQ")
+    ]
+    assert {"(NP", ")NP", "DT", "-LRB-"} < set(corpus.symbols)
+    assert not {"XX", "(SQ"} & set(corpus.symbols)
+
+
 def test_symbols_are_the_tokens_of_training_trees_and_no_others(write, open_trees):
     symbols = open_trees(write(NAMED)).symbols
     labels = ["ADVP", "FRAG", "INTJ", "NP", "PP", "PRN", "S", "TOP", "VP"]
@@ -247,7 +256,7 @@ def test_prepared_corpus_without_its_symbols_is_refused(write, open_trees):
 
 
 def test_every_token_of_a_tree_is_one_piece_that_comes_back(write, open_trees, tmp_path):
-    for target in ("tree", "tags"):
+    for target in ("tree", "tagged_tree", "tags"):
         corpus = open_trees(write(NAMED), target=target)
         vocabulary = prepare_vocabulary(corpus, 360, tmp_path / "cache", lambda line: None)
         for _, tokens in corpus.pairs("train"):
