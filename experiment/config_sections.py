@@ -18,8 +18,8 @@ NOTHING = "nothing"  # the source language of a language model: every source is 
 LABELLED = ("labelled_text", "word_order")  # corpora of sentences with one label each
 LINE_BY_LINE = ("parallel_text", *LABELLED)  # corpora of files that have a sentence a line
 SIDES_OF_TREEBANK = (
-    *(("words", "tree"), ("words", "tagged_tree"), ("words", "tags"), ("marked_words", "tags")),
-    (NOTHING, "words"),
+    *(("words", "tree"), ("words", "worded_tree"), ("words", "tagged_tree")),
+    *(("words", "tags"), ("marked_words", "tags"), (NOTHING, "words")),
 )
 
 
@@ -109,8 +109,8 @@ class DataConfig:
     # The suffix of the files, or the TFDS feature, that is read; of a treebank "words", or
     # "marked_words" with a mark before each; "nothing" for a language model
     source_language: str
-    # ... and of what it becomes; "tree", "tagged_tree" or "tags" of a treebank, "order" of
-    # word_order
+    # ... and of what it becomes; "tree", "worded_tree", "tagged_tree" or "tags" of a treebank,
+    # "order" of word_order
     target_language: str
     vocab_size: int  # subword pieces, shared by both languages (5.1)
     batching: str  # "bucketed" by length or "packed" into rows

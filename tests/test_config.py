@@ -129,7 +129,8 @@ def test_parsing_holds_the_numbers_of_section_6_3():
         (
             ["corpus=treebank", "dir=trees"],
             "data.source_language='en' and data.target_language='de' must be 'words' and 'tree', "
-            "or 'words' and 'tagged_tree', or 'words' and 'tags', or 'marked_words' and 'tags', "
+            "or 'words' and 'worded_tree', or 'words' and 'tagged_tree', or 'words' and 'tags', "
+            "or 'marked_words' and 'tags', "
             "or 'nothing' and 'words', as data.corpus is 'treebank'.",
         ),
         (

@@ -30,6 +30,7 @@ from experiment.data.corpora import (
     read_pairs,
     unmarked,
     walked,
+    without_words,
 )
 from experiment.data.pipeline import (
     MAX_SENTENCE_TOKENS,
@@ -109,5 +110,6 @@ __all__ = [
     "training_batches",
     "unmarked",
     "walked",
+    "without_words",
     "write_file",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from experiment.config import LABELLED, NOTHING, ExperimentConfig
-from experiment.data import bracketed, marked_sentence, marked_words, unmarked
+from experiment.data import bracketed, marked_sentence, marked_words, unmarked, without_words
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores
 from experiment.evaluation.labelling import classification_scores
@@ -82,9 +82,27 @@ def task_of(config: ExperimentConfig) -> Task:
         scores = functools.partial(parsing_scores, tagged=tagged)
         shown = functools.partial(_in_brackets, tagged=tagged)
         return Task("parsing", scores, _without_brackets, shown)
+    if side == "worded_tree":
+        return Task("parsing", _worded_parsing_scores, _without_brackets, _worded_in_brackets)
     if config.data.marks:
         return Task("tagging", _marked_tagging_scores, _marked, _as_it_is)
     return Task("tagging", tagging_scores, _without_brackets, _as_it_is)
+
+
+def _worded_parsing_scores(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> dict[str, object]:
+    return parsing_scores(
+        sources, *([_without_words(each) for each in side] for side in (outputs, references))
+    )
+
+
+def _worded_in_brackets(source: str, output: str) -> str:
+    return _in_brackets(source, _without_words(output))
+
+
+def _without_words(sequence: str) -> str:
+    return " ".join(without_words(sequence.split()))
 
 
 def _marked_tagging_scores(
@@ -101,7 +119,7 @@ def _without_brackets(line: str) -> str:
     return " ".join("".join(_BRACKETS.get(sign, sign) for sign in word) for word in line.split())
 
 
-def _in_brackets(source: str, output: str, *, tagged: bool) -> str:
+def _in_brackets(source: str, output: str, *, tagged: bool = False) -> str:
     """Returns the tree of a sentence on one line, a well-formed one whatever the output."""
     words = source.split()
     return bracketed(delinearised(output.split(), words, tagged=tagged)) if words else ""

@@ -56,6 +56,17 @@ def test_tree_is_shown_in_brackets_over_its_words(source, output, shown):
     assert of("tree").shown(source, output) == shown
 
 
+def test_of_a_worded_tree_other_words_do_not_count():
+    task, sentences = of("worded_tree"), ["the cat ."]
+    gold, output = ["(NP the cat . )NP"], ["(NP a dog . )NP"]
+    scores = task.scores(sentences, output, gold)
+    assert (scores["labelled_f1"], scores["repaired"]) == (100, 0)
+    assert task.scores(sentences, ["(NP a . )NP"], gold)["repaired"] == 1
+    assert task.shown(sentences[0], output[0]) == "(NP (XX the) (XX cat) (. .))"
+    with pytest.raises(ValueError, match="must be a tree over the 3 words of its sentence"):
+        task.scores(sentences, output, ["(NP the cat )NP"])
+
+
 def test_a_tagged_tree_is_shown_with_its_tags():
     shown = of("tagged_tree").shown("the cat .", "(NP DT NN . )NP")
     assert shown == "(NP (DT the) (NN cat) (. .))"

@@ -14,7 +14,12 @@ from experiment.data.corpora import (
 )
 from experiment.data.corpora.catalogue import open_catalogue
 from experiment.data.corpora.corpus import Corpus, Pairs
-from experiment.data.corpora.linearised import PUNCTUATION, WORD, linearised
+from experiment.data.corpora.linearised import (
+    PUNCTUATION,
+    WORD,
+    linearised,
+    without_words,
+)
 from experiment.data.corpora.marks import MARK, marked_sentence, marked_words, unmarked
 from experiment.data.corpora.parallel_files import read_pairs
 from experiment.data.corpora.plain_trees import ROOTS, TOP, plain
@@ -48,6 +53,7 @@ __all__ = [
     "plain",
     "read_trees",
     "walked",
+    "without_words",
     "Corpus",
     "Pairs",
     "Unreadable",

@@ -26,6 +26,8 @@ def open_treebank(
         report(f"checking the trees in {config.dir}")
         _prepare(config.dir, files, identity, folder, cache_dir, report)
     side = config.target_language
+    if side == treebank_survey.WORDED_TREE:
+        side = treebank_survey.TREE  # its brackets; words are spelled
     symbols = () if side == treebank_survey.WORDS else symbols_in(folder, side)
     languages = (config.source_language, config.target_language)
     corpus = Corpus(identity, tuple(files), *languages, folder, symbols)

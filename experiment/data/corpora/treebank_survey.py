@@ -5,14 +5,16 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from experiment.data.corpora.linearised import linearised
+from experiment.data.corpora.linearised import linearised, worded
 from experiment.data.corpora.plain_trees import plain
 from experiment.data.corpora.survey import Places
 from experiment.data.corpora.treebank_folder import Files, described
 from experiment.data.corpora.trees import HOLDS, OPENS, Tree, read_placed_trees, walked
 
 TRAIN = "train"
-SIDES = WORDS, TREE, TAGGED_TREE, TAGS = "words", "tree", "tagged_tree", "tags"
+WORDS, TREE, WORDED_TREE, TAGGED_TREE, TAGS = SIDES = (
+    *("words", "tree", "worded_tree", "tagged_tree", "tags"),
+)
 _SAID = TREE, TAGGED_TREE, TAGS
 _LABEL = re.compile(r"[!-~]+")  # what the vocabulary's normalisation leaves as it is
 _SPACE = re.compile(r"\s")
@@ -49,6 +51,7 @@ def sentences(paths: list[pathlib.Path]) -> Iterator[Sentence]:
             sides = {
                 WORDS: tree.words(),
                 TREE: linearised(tree),
+                WORDED_TREE: worded(tree),
                 TAGGED_TREE: linearised(tree, tagged=True),
                 TAGS: [tag.label for tag in tree.tags()],
             }

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from experiment.data import open_corpus, prepare_vocabulary
+from experiment.data import open_corpus, prepare_vocabulary, without_words
 from experiment.data.corpora import treebank_folder
 from tests.data.corpora.made_up_trees import TEST, TRAIN, VALIDATION
 
@@ -94,6 +94,22 @@ def test_a_tagged_tree_has_the_tags_in_its_brackets(write, open_trees):
     ]
     assert {"(NP", ")NP", "DT", "-LRB-"} < set(corpus.symbols)
     assert not {"XX", "(SQ"} & set(corpus.symbols)
+
+
+def test_a_worded_tree_has_the_words_in_its_brackets(write, open_trees):
+    folder = write(NAMED)
+    corpus, plain = open_trees(folder, target="worded_tree"), open_trees(folder)
+    assert corpus.pairs("test")[0][1] == "(SQ Sells (NP the baker )NP (NP soup )NP . )SQ"
+    assert corpus.symbols == plain.symbols
+    for split in corpus.splits:
+        for (_, said), (_, tree) in zip(corpus.pairs(split), plain.pairs(split), strict=True):
+            assert " ".join(without_words(said.split())) == tree
+
+
+def test_a_word_that_looks_like_punctuation_is_not_said(write, open_trees):
+    possessive = "( (S (NP (NNS dogs) (POS '')) (VP (VBP run)) (. .)) )"
+    corpus = open_trees(write(NAMED | {"test.mrg": possessive}), target="worded_tree")
+    assert corpus.pairs("test")[0][1] == "(S (NP dogs XX )NP (VP run )VP . )S"
 
 
 def test_symbols_are_the_tokens_of_training_trees_and_no_others(write, open_trees):
