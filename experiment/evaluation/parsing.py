@@ -1,5 +1,6 @@
 """Sequences of tokens back to trees, whatever a model says; and trees from no model at all."""
 
+import difflib
 import re
 from collections.abc import Sequence
 
@@ -49,6 +50,43 @@ def delinearised(tokens: Sequence[str], words: Sequence[str], *, tagged: bool = 
     if len(found) == 1 and not found[0].word:
         return Tree(found[0].label, found[0].children + over)
     return Tree(TOP, (*found, *over))
+
+
+def aligned(tokens: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Returns what a sequence with words in it says of `words`, as `linearised` would write it.
+
+    A token of the longest common runs of both (difflib) stands for the word that it is. Between
+    them tokens stand for the words there, one after another. Tokens too many are dropped; words too
+    many go where the word before them is, at the beginning where the word after them is.
+
+    Example:
+      >>> " ".join(aligned("(S (NP cat )NP (VP sleps )VP )S".split(), "the cat sleeps now".split()))
+      '(S (NP XX XX )NP (VP XX XX )VP )S'
+    """
+    leaves = [place for place, token in enumerate(tokens) if _TAG.fullmatch(token)]
+    said = [tokens[place] for place in leaves]
+    counts = [0] * len(said)  # of words that each of them stands for
+    before: int | None = None
+    waiting = 0  # words that none was said before
+    for _, begin, end, first, last in difflib.SequenceMatcher(
+        None, said, words, autojunk=False
+    ).get_opcodes():
+        paired = min(end - begin, last - first)
+        for leaf in range(begin, begin + paired):
+            counts[leaf], before, waiting = 1 + waiting, leaf, 0
+        if before is None:
+            waiting += last - first - paired
+        else:
+            counts[before] += last - first - paired
+    count_at = dict(zip(leaves, counts, strict=True))
+    found = []
+    for place, token in enumerate(tokens):
+        if place not in count_at:
+            found.append(token)
+        elif count_at[place]:
+            found += [token if token in PUNCTUATION else WORD]
+            found += [WORD] * (count_at[place] - 1)
+    return found
 
 
 def is_repaired(tree: Tree, tokens: Sequence[str], *, tagged: bool = False) -> bool:

@@ -9,7 +9,7 @@ from experiment.data import bracketed, marked_sentence, marked_words, unmarked, 
 from experiment.evaluation.bleu import translation_scores
 from experiment.evaluation.bracketing import parsing_scores, tagging_scores
 from experiment.evaluation.labelling import classification_scores
-from experiment.evaluation.parsing import delinearised
+from experiment.evaluation.parsing import aligned, delinearised, is_repaired
 
 # A bracket in a text, as treebanks write it: theirs are those of the tree.
 _BRACKETS = {"(": "-LRB-", ")": "-RRB-", "{": "-LCB-", "}": "-RCB-"}
@@ -92,17 +92,21 @@ def task_of(config: ExperimentConfig) -> Task:
 def _worded_parsing_scores(
     sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
 ) -> dict[str, object]:
-    return parsing_scores(
-        sources, *([_without_words(each) for each in side] for side in (outputs, references))
-    )
+    """As `parsing_scores`; an output is `repaired` too if it has not one token a word."""
+    golds = [" ".join(without_words(reference.split())) for reference in references]
+    pairs = list(zip(sources, outputs, strict=True))
+    scores = parsing_scores(sources, [_of_words(*pair) for pair in pairs], golds)
+    plain = [(source.split(), without_words(output.split())) for source, output in pairs]
+    repaired = sum(is_repaired(delinearised(tokens, words), tokens) for words, tokens in plain)
+    return {**scores, "repaired": repaired}
 
 
 def _worded_in_brackets(source: str, output: str) -> str:
-    return _in_brackets(source, _without_words(output))
+    return _in_brackets(source, _of_words(source, output))
 
 
-def _without_words(sequence: str) -> str:
-    return " ".join(without_words(sequence.split()))
+def _of_words(source: str, output: str) -> str:
+    return " ".join(aligned(output.split(), source.split()))
 
 
 def _marked_tagging_scores(

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from experiment.data import Tree, bracketed, linearised
 from experiment.data.corpora import plain, treebank_folder
+from experiment.data.corpora.linearised import worded
 from experiment.data.corpora.trees import parsed, read_trees
 from experiment.evaluation import delinearised, is_repaired, right_branching
 from experiment.evaluation.bracketing import parsing_scores
+from experiment.evaluation.parsing import aligned
 from tests.data.corpora.made_up_trees import LABELS, PHRASES, WORDS
 
 REAL = os.environ.get("ATTENTION_LAB_TREEBANK", "")
@@ -79,6 +81,64 @@ def test_tags_of_a_tagged_sequence_are_those_of_the_tree():
 )
 def test_repair_follows_its_rules(tokens, words, tree):
     assert repaired(tokens, words) == tree
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "meant"),
+    [
+        (
+            "(S (NP the cat )NP (VP sleeps )VP )S",
+            "the cat sleeps",
+            "(S (NP XX XX )NP (VP XX )VP )S",
+        ),
+        # Another word in its place.
+        (
+            "(S (NP the dog )NP (VP sleeps )VP )S",
+            "the cat sleeps",
+            "(S (NP XX XX )NP (VP XX )VP )S",
+        ),
+        # A word that was left out goes where the one before it is, the first with the second.
+        ("(S (NP the )NP (VP sleeps )VP )S", "the cat sleeps", "(S (NP XX XX )NP (VP XX )VP )S"),
+        ("(S (NP cat )NP (VP sleeps )VP )S", "the cat sleeps", "(S (NP XX XX )NP (VP XX )VP )S"),
+        ("(S (NP a )NP (VP b )VP )S", "x y b z", "(S (NP XX XX )NP (VP XX XX )VP )S"),
+        # One too many is dropped, wherever it is.
+        (
+            "(S (NP the the cat )NP (VP sleeps )VP )S",
+            "the cat sleeps",
+            "(S (NP XX XX )NP (VP XX )VP )S",
+        ),
+        (
+            "(S (NP the cat )NP (VP sleeps (NP x )NP )VP )S",
+            "the cat sleeps",
+            "(S (NP XX XX )NP (VP XX (NP )NP )VP )S",
+        ),
+        # Punctuation stays, and stands for another mark.
+        ("(S (VP go )VP . )S", "go !", "(S (VP XX )VP . )S"),
+        # Nothing was said.
+        ("(S )S", "a b", "(S )S"),
+        ("", "a", ""),
+    ],
+)
+def test_words_that_are_said_stand_for_the_words_that_are_there(said, words, meant):
+    assert aligned(said.split(), words.split()) == meant.split()
+
+
+@ANY
+@given(TOKENS, st.lists(WORDS, min_size=1, max_size=8))
+def test_each_word_is_meant_once_if_any_is_said(tokens, words):
+    meant = aligned(tokens, words)
+    leaves = [token for token in meant if "(" not in token and ")" not in token]
+    was_said = any("(" not in token and ")" not in token for token in tokens)
+    assert len(leaves) == (len(words) if was_said else 0)
+    brackets = [token for token in tokens if "(" in token or ")" in token]
+    assert [token for token in meant if "(" in token or ")" in token] == brackets
+
+
+@ANY
+@given(PHRASES)
+def test_a_worded_tree_means_itself(tree):
+    assert delinearised(aligned(worded(tree), tree.words()), tree.words()).words() == tree.words()
+    assert len(aligned(worded(tree), tree.words())) == len(linearised(tree))
 
 
 def test_tree_called_top_is_itself():
