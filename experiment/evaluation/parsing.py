@@ -1,6 +1,5 @@
 """Sequences of tokens back to trees, whatever a model says; and trees from no model at all."""
 
-import difflib
 import re
 from collections.abc import Sequence
 
@@ -55,38 +54,61 @@ def delinearised(tokens: Sequence[str], words: Sequence[str], *, tagged: bool = 
 def aligned(tokens: Sequence[str], words: Sequence[str]) -> list[str]:
     """Returns what a sequence with words in it says of `words`, as `linearised` would write it.
 
-    A token of the longest common runs of both (difflib) stands for the word that it is. Between
-    them tokens stand for the words there, one after another. Tokens too many are dropped; words too
-    many go where the word before them is, at the beginning where the word after them is.
+    Which word each is said for is told by the alignment of least edit distance (Levenshtein 1966):
+    another word in its place costs 1, one too many 1, one too few 1. Those too many are dropped;
+    those too few go where the word before them is, at the beginning where the word after them is.
 
     Example:
       >>> " ".join(aligned("(S (NP cat )NP (VP sleps )VP )S".split(), "the cat sleeps now".split()))
       '(S (NP XX XX )NP (VP XX XX )VP )S'
     """
     leaves = [place for place, token in enumerate(tokens) if _TAG.fullmatch(token)]
-    said = [tokens[place] for place in leaves]
-    counts = [0] * len(said)  # of words that each of them stands for
-    before: int | None = None
-    waiting = 0  # words that none was said before
-    for _, begin, end, first, last in difflib.SequenceMatcher(
-        None, said, words, autojunk=False
-    ).get_opcodes():
-        paired = min(end - begin, last - first)
-        for leaf in range(begin, begin + paired):
-            counts[leaf], before, waiting = 1 + waiting, leaf, 0
-        if before is None:
-            waiting += last - first - paired
-        else:
-            counts[before] += last - first - paired
-    count_at = dict(zip(leaves, counts, strict=True))
-    found = []
+    more = _more_words([tokens[place] for place in leaves], words)
+    stands_for = {leaves[number]: beside for number, beside in more.items()}
+    dropped, found = set(leaves) - stands_for.keys(), []
     for place, token in enumerate(tokens):
-        if place not in count_at:
+        if place in stands_for:
+            before, after = stands_for[place]
+            leaf = token if token in PUNCTUATION else WORD
+            found += [*(before * [WORD]), leaf, *(after * [WORD])]
+        elif place not in dropped:
             found.append(token)
-        elif count_at[place]:
-            found += [token if token in PUNCTUATION else WORD]
-            found += [WORD] * (count_at[place] - 1)
     return found
+
+
+def _more_words(said: Sequence[str], words: Sequence[str]) -> dict[int, tuple[int, int]]:
+    """Returns, for each word said that stands for one, for how many more: before it and after it.
+
+    The keys are places in `said`, those too many left out.
+    """
+    costs = [list(range(len(words) + 1))]
+    for number, token in enumerate(said, 1):
+        row = [number]
+        for place, word in enumerate(words):
+            changed = costs[-1][place] + (not _means(token, word))
+            row.append(min(changed, costs[-1][place + 1] + 1, row[-1] + 1))
+        costs.append(row)
+    found: dict[int, tuple[int, int]] = {}
+    i, j, after = len(said), len(words), 0  # `after`: words passed that none was said for
+    while i and j:
+        if costs[i][j] == costs[i - 1][j - 1] + (not _means(said[i - 1], words[j - 1])):
+            i, j = i - 1, j - 1
+            found[i], after = (0, after), 0
+        elif costs[i][j] == costs[i][j - 1] + 1:
+            j, after = j - 1, after + 1
+        else:
+            i -= 1
+    if found:
+        first = min(found)
+        found[first] = (j + after, found[first][1])
+    return found
+
+
+def _means(token: str, word: str) -> bool:
+    """Returns whether a token that is said is this word; punctuation is said by its tag."""
+    if token in PUNCTUATION:
+        return not any(character.isalnum() for character in word)
+    return token in (word, WORD)
 
 
 def is_repaired(tree: Tree, tokens: Sequence[str], *, tagged: bool = False) -> bool:

@@ -92,13 +92,14 @@ def task_of(config: ExperimentConfig) -> Task:
 def _worded_parsing_scores(
     sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
 ) -> dict[str, object]:
-    """As `parsing_scores`; an output is `repaired` too if it has not one token a word."""
+    """As `parsing_scores`; `repaired` is of the outputs before their words are aligned."""
     golds = [" ".join(without_words(reference.split())) for reference in references]
     pairs = list(zip(sources, outputs, strict=True))
     scores = parsing_scores(sources, [_of_words(*pair) for pair in pairs], golds)
     plain = [(source.split(), without_words(output.split())) for source, output in pairs]
     repaired = sum(is_repaired(delinearised(tokens, words), tokens) for words, tokens in plain)
-    return {**scores, "repaired": repaired}
+    signature = f"{scores['labelled_f1_signature']}|words:aligned"
+    return {**scores, "repaired": repaired, "labelled_f1_signature": signature}
 
 
 def _worded_in_brackets(source: str, output: str) -> str:

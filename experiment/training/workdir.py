@@ -12,7 +12,7 @@ from experiment.data import write_file
 from experiment.training.checkpoint.checkpoints import folders
 
 # What may change between two starts of a run: nothing computed so far depends on it. Where the
-# learning rate falls at the end, how many steps there are is looked at apart.
+# rate is cooled down, `_check_cooldown` looks at the steps.
 CHANGEABLE = (
     "mesh.",
     "model.remat",

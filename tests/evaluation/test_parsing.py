@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiment.data import Tree, bracketed, linearised
+from experiment.data import Tree, bracketed, linearised, without_words
 from experiment.data.corpora import plain, treebank_folder
 from experiment.data.corpora.linearised import worded
 from experiment.data.corpora.trees import parsed, read_trees
@@ -114,6 +114,21 @@ def test_repair_follows_its_rules(tokens, words, tree):
         ),
         # Punctuation stays, and stands for another mark.
         ("(S (VP go )VP . )S", "go !", "(S (VP XX )VP . )S"),
+        ("(S . )S", "go !", "(S XX . )S"),
+        # The same words twice, and marks that are called otherwise than they are written.
+        ("(S (A Who )A . (B Who )B . )S", "Who ? Who .", "(S (A XX )A . (B XX )B . )S"),
+        ("(S (A cat )A (B cat )B )S", "dog cat", "(S (A XX )A (B XX )B )S"),
+        (
+            "(S (A a )A (B x )B (C c )C (D d )D )S",
+            "a b c d",
+            "(S (A XX )A (B XX )B (C XX )C (D XX )D )S",
+        ),
+        # One left out, and later one too many.
+        (
+            "(S (A a )A (B c )B (C d )C (D e )D (E e )E )S",
+            "a b c d e",
+            "(S (A XX XX )A (B XX )B (C XX )C (D )D (E XX )E )S",
+        ),
         # Nothing was said.
         ("(S )S", "a b", "(S )S"),
         ("", "a", ""),
@@ -137,8 +152,16 @@ def test_each_word_is_meant_once_if_any_is_said(tokens, words):
 @ANY
 @given(PHRASES)
 def test_a_worded_tree_means_itself(tree):
-    assert delinearised(aligned(worded(tree), tree.words()), tree.words()).words() == tree.words()
-    assert len(aligned(worded(tree), tree.words())) == len(linearised(tree))
+    tokens = aligned(worded(tree), tree.words())
+    assert len(tokens) == len(linearised(tree))
+    assert without_words(tokens) == without_words(worded(tree))
+
+
+@pytest.mark.skipif(not REAL, reason="ATTENTION_LAB_TREEBANK names no sample of the treebank")
+def test_every_worded_tree_of_the_sample_means_itself():
+    for paths in treebank_folder.find_files(REAL).values():
+        for tree in filter(None, (plain(tree) for path in paths for tree in read_trees(path))):
+            assert aligned(worded(tree), tree.words()) == without_words(worded(tree))
 
 
 def test_tree_called_top_is_itself():

@@ -61,6 +61,7 @@ def test_of_a_worded_tree_other_words_do_not_count():
     gold, output = ["(NP the cat . )NP"], ["(NP a dog . )NP"]
     scores = task.scores(sentences, output, gold)
     assert (scores["labelled_f1"], scores["repaired"]) == (100, 0)
+    assert scores["labelled_f1_signature"].endswith("|words:aligned")
     shorter = task.scores(sentences, ["(NP cat . )NP"], gold)
     assert (shorter["labelled_f1"], shorter["repaired"]) == (100, 1)
     assert task.shown(sentences[0], output[0]) == "(NP (XX the) (XX cat) (. .))"

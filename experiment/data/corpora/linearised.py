@@ -1,5 +1,6 @@
 """Trees as sequences of tokens, as Vinyals et al. 2015 write them (the paper, section 6.3)."""
 
+import unicodedata
 from collections.abc import Callable, Iterable
 
 from experiment.data.corpora.trees import HOLDS, OPENS, Tree, walked
@@ -31,7 +32,8 @@ def linearised(tree: Tree, *, tagged: bool = False) -> list[str]:
 def worded(tree: Tree) -> list[str]:
     """Returns the `linearised` tree with the words themselves in the place of XX.
 
-    A word that would be taken for punctuation stays XX.
+    A word that would be taken for punctuation or, by the vocabulary's normalisation, for a bracket
+    stays XX.
 
     Example:
       >>> from experiment.data.corpora.trees import parsed
@@ -45,7 +47,8 @@ def worded(tree: Tree) -> list[str]:
     def leaf(tag: Tree) -> str:
         if tag.label in PUNCTUATION:
             return tag.label
-        return WORD if tag.word in PUNCTUATION else tag.word
+        plain = unicodedata.normalize("NFKC", tag.word)
+        return WORD if plain in PUNCTUATION or "(" in plain or ")" in plain else tag.word
 
     return _written(tree, leaf)
 

@@ -21,7 +21,7 @@ def open_treebank(
     """
     files = treebank_folder.find_files(config.dir)
     identity = treebank_folder.content_digest(files)
-    folder = cache_dir / "corpora" / f"trees-{identity[:16]}"
+    folder = cache_dir / "corpora" / f"treebank-{len(treebank_survey.SIDES)}-{identity[:16]}"
     if not folder.exists():
         report(f"checking the trees in {config.dir}")
         _prepare(config.dir, files, identity, folder, cache_dir, report)

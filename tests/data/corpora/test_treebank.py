@@ -112,6 +112,21 @@ def test_a_word_that_looks_like_punctuation_is_not_said(write, open_trees):
     assert corpus.pairs("test")[0][1] == "(S (NP dogs XX )NP (VP run )VP . )S"
 
 
+def test_a_worded_tree_comes_back_from_its_pieces(write, open_trees, tmp_path):
+    bracket = "( (S (NP (NN a（b)) (VP (VBP run)) (. .)) )"
+    corpus = open_trees(write(NAMED | {"test.mrg": bracket}), target="worded_tree")
+    assert corpus.pairs("test")[0][1] == "(S (NP XX )NP (VP run )VP . )S"
+    vocabulary = prepare_vocabulary(corpus, 360, tmp_path / "cache", lambda line: None)
+    for split in corpus.splits:
+        for _, said in corpus.pairs(split):
+            pieces = vocabulary.pieces(vocabulary.encode(said))
+            brackets = [token for token in said.split() if "(" in token or ")" in token]
+            assert [piece for piece in pieces if "(" in piece or ")" in piece] == [
+                f"▁{bracket}" for bracket in brackets
+            ]
+            assert vocabulary.decode(vocabulary.encode(said)) == said
+
+
 def test_symbols_are_the_tokens_of_training_trees_and_no_others(write, open_trees):
     symbols = open_trees(write(NAMED)).symbols
     labels = ["ADVP", "FRAG", "INTJ", "NP", "PP", "PRN", "S", "TOP", "VP"]
