@@ -59,7 +59,7 @@ def aligned(tokens: Sequence[str], words: Sequence[str]) -> list[str]:
     those too few go where the word before them is, at the beginning where the word after them is.
 
     Example:
-      >>> " ".join(aligned("(S (NP cad )NP (VP sleeps )VP )S".split(), "the cat sleeps now".split()))
+      >>> " ".join(aligned("(S (NP cad )NP (VP sleeps )VP )S".split(), "the cat sleeps on".split()))
       '(S (NP XX XX )NP (VP XX XX )VP )S'
     """
     leaves = [place for place, token in enumerate(tokens) if _TAG.fullmatch(token)]
