@@ -134,10 +134,9 @@ def _check_results(run: PlannedRun) -> None:
     # A run from before there was a setting has its default.
     there: ExperimentConfig = from_mapping(ExperimentConfig, run.workdir.read_config())
     wanted, found = flatten(run.config.resolved()), flatten(there.resolved())
+    decisive = (*_OF_RESULTS, "train.num_steps", "train.cooldown_steps")
     for key in sorted(wanted):
-        if key.startswith((*_OF_RESULTS, "train.num_steps", "train.cooldown_steps")) and wanted[
-            key
-        ] != found.get(key):
+        if key.startswith(decisive) and wanted[key] != found.get(key):
             raise ValueError(
                 f"{run.workdir.path} is finished with {key}={found.get(key)}, this sweep has "
                 f"{wanted[key]}. Choose another --workdir, or score it with evaluate.py."

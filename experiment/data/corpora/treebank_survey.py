@@ -12,8 +12,12 @@ from experiment.data.corpora.treebank_folder import Files, described
 from experiment.data.corpora.trees import HOLDS, OPENS, Tree, read_placed_trees, walked
 
 TRAIN = "train"
-WORDS, TREE, WORDED_TREE, TAGGED_TREE, TAGS = SIDES = (
-    *("words", "tree", "worded_tree", "tagged_tree", "tags"),
+SIDES = WORDS, TREE, WORDED_TREE, TAGGED_TREE, TAGS = (
+    "words",
+    "tree",
+    "worded_tree",
+    "tagged_tree",
+    "tags",
 )
 _SAID = TREE, TAGGED_TREE, TAGS
 _LABEL = re.compile(r"[!-~]+")  # what the vocabulary's normalisation leaves as it is
