@@ -145,3 +145,15 @@ def test_multi30k_systems_have_the_same_text_batches_and_steps(name):
     assert theirs.evaluation == ours.evaluation
     same = dataclasses.replace(ours.train, learning_rate_scale=theirs.train.learning_rate_scale)
     assert same == theirs.train
+
+
+def test_parsers_are_of_one_size_and_differ_in_the_model_alone():
+    rows = [
+        load_config(f"{CONFIGS / 'treebank_parsing'}.py:{row}")
+        for row in ("transformer", "sinusoidal", "recurrent")
+    ]
+    counts = [parameter_count(row.model.system_config(2_000)) for row in rows]
+    assert max(counts) < 1.01 * min(counts)
+    assert [row.model.system for row in rows] == ["transformer", "transformer", "recurrent"]
+    assert [row.model.positions for row in rows[:2]] == ["rotary", "sinusoidal"]
+    assert all(dataclasses.replace(row, model=rows[0].model) == rows[0] for row in rows)
