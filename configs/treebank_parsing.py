@@ -5,8 +5,8 @@
     python train.py --config=configs/treebank_parsing.py:recurrent --config.data.dir=FOLDER \
         --workdir=runs/parsing_recurrent
 
-The second is LSTMs with attention, of as many parameters; `sinusoidal` is the first with the paper's
-positions.
+The second is LSTMs with attention, of as many parameters; `sinusoidal` is the first with the
+paper's positions.
 
 FOLDER has train.mrg, validation.mrg and test.mrg, or wsj_0001.mrg, ... (docs/parsing.md): some
 thousands of sentences. With --config.data.target_language=tags it learns their tags.
@@ -16,8 +16,8 @@ from ml_collections import ConfigDict
 
 from configs import wmt14_base
 
-# The norm before the sub-layers learns more in few steps (multi30k_tok.py), and rotary positions much
-# more than sinusoids from so few trees (docs/parsing.md).
+# The norm before the sub-layers learns more in few steps (multi30k_tok.py), and rotary positions
+# much more than sinusoids from so few trees (docs/parsing.md).
 ROWS = {
     "transformer": {"model.norm_placement": "pre", "model.positions": "rotary"},
     "sinusoidal": {"model.norm_placement": "pre"},
