@@ -22,7 +22,7 @@ from configs import wmt14_base
 def get_config() -> ConfigDict:
     """Returns 4 layers with a small vocabulary: the softmax is over all of it, at every mark.
 
-    With sinusoids and dropout 0.1 it learned the training captions by heart (docs/labelling.md).
+    With sinusoids and dropout 0.1 it overfitted (docs/labelling.md).
     """
     config = wmt14_base.get_config()
     config.model.update(system="encoder_only", norm_placement="pre", positions="rotary")

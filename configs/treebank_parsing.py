@@ -5,8 +5,8 @@
     python train.py --config=configs/treebank_parsing.py:recurrent --config.data.dir=FOLDER \
         --workdir=runs/parsing_recurrent
 
-The second is LSTMs with attention, of as many parameters; `sinusoidal` is the first with the
-paper's positions.
+The second is LSTMs with attention, of as many parameters; `treebank_parsing.py:sinusoidal` is the
+first with the paper's positions.
 
 FOLDER has train.mrg, validation.mrg and test.mrg, or wsj_0001.mrg, ... (docs/parsing.md): some
 thousands of sentences. With --config.data.target_language=tags it learns their tags.
@@ -16,8 +16,8 @@ from ml_collections import ConfigDict
 
 from configs import wmt14_base
 
-# The norm before the sub-layers learns more in few steps (multi30k_tok.py), and rotary positions
-# much more than sinusoids from so few trees (docs/parsing.md).
+# The norm before the sub-layers learns more in few steps (multi30k_tok.py), and so do rotary
+# positions (docs/parsing.md).
 ROWS = {
     "transformer": {"model.norm_placement": "pre", "model.positions": "rotary"},
     "sinusoidal": {"model.norm_placement": "pre"},
@@ -29,7 +29,7 @@ def get_config(row: str = "transformer") -> ConfigDict:
     """Returns the paper's 4 layers and its search, with a small, strongly regularised model.
 
     A tree's leaves are its words: with XX in their place such a model hardly learns how many there
-    are (docs/parsing.md).
+    are (docs/parsing.md, measured with sinusoids).
     """
     config = wmt14_base.get_config()
     config.model.update(d_model=128, d_ff=512, num_heads=4, num_layers=4, dropout_rate=0.3)
