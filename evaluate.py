@@ -7,9 +7,9 @@
 
 sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of tokens with
 compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
-ends of sentences included. --baseline says how likely chance alone makes such a difference. Trees,
-tags and labels have other scores (docs/parsing.md, docs/labelling.md), and so has a language model,
-for which --reference=FILE alone is a text.
+ends of sentences included. Trees, tags and labels have other scores (docs/parsing.md,
+docs/labelling.md), and so has a language model, for which --reference=FILE alone is a text.
+--baseline says how likely chance alone makes such a difference of BLEU, labelled F1 or accuracy.
 """
 
 import argparse
@@ -22,7 +22,6 @@ import jax
 from experiment import command, training
 from experiment.analysis import runs
 from experiment.data import check_scored, read_lines, read_pairs
-from experiment.evaluation import compare
 
 
 def main(argv: list[str]) -> None:
@@ -73,8 +72,8 @@ def main(argv: list[str]) -> None:
         about |= {name: getattr(decode, name) for name in names}
     if baseline is not None:
         progress.wait_for("comparing with the baseline")
-        references = [reference for _, reference in pairs]
-        found = compare(translations, baseline, references, **runs.tokens(run.config))
+        sources, references = ([pair[side] for pair in pairs] for side in (0, 1))
+        found = run.task.compare(sources, translations, baseline, references)
         about["against"] = {"baseline": str(flags.baseline), **found}
     progress.clear()
     print(json.dumps({**scores, **about}, indent=2))
@@ -96,8 +95,6 @@ def check_flags(flags: argparse.Namespace, run: runs.Run) -> None:
                 )
     elif bool(flags.source) != bool(flags.reference):
         raise ValueError("--source and --reference go together: give both, or --split.")
-    if flags.baseline and run.task.name != "translation":
-        raise ValueError(f"--baseline compares BLEU, and {where} has none.")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -84,8 +84,10 @@ def test_parser_is_scored_on_its_corpus_and_refuses_what_is_no_tree(place, train
         "error: Reference 1 must be a tree over the 2 words of its sentence, such as "
         "'(S (NP XX XX )NP (VP XX )VP . )S'; it is '(NP XX )NP'.\n"
     )
-    refused = command("evaluate.py", *where, f"--baseline={tmp_path / 'trees'}", code=2)
-    assert refused.stderr == f"error: --baseline compares BLEU, and {place / 'tree'} has none.\n"
+    own = f"--baseline={place / 'tree' / 'translations.txt'}"
+    found = json.loads(command("evaluate.py", *where, own).stdout)["against"]["labelled_f1"]
+    assert found["baseline"] == pytest.approx(again["labelled_f1"])
+    assert (found["difference"], found["p_value"]) == (0, 1)
 
 
 def test_results_of_a_tagger_are_of_its_tags(place):

@@ -107,6 +107,23 @@ def parsing_scores(
     }
 
 
+def bracket_counts(
+    sources: Sequence[str],
+    outputs: Sequence[str],
+    references: Sequence[str],
+    *,
+    tagged: bool = False,
+) -> list[Counts]:
+    """Returns the brackets of each linearised tree; the F1 of their sum is `parsing_scores`'."""
+    return [
+        compared(
+            delinearised(output.split(), source.split(), tagged=tagged),
+            delinearised(reference.split(), source.split(), tagged=tagged),
+        )
+        for source, output, reference in zip(sources, outputs, references, strict=True)
+    ]
+
+
 def _tag_accuracy(outputs: Sequence[Tree], golds: Sequence[Tree]) -> float:
     right = [
         ours.label == theirs.label
@@ -129,7 +146,7 @@ def tagging_scores(
       ValueError: if there is no sentence, or a reference has not one tag a word.
     """
     _check_some(sources)
-    right = total = misaligned = complete = 0
+    misaligned = complete = 0
     triples = zip(sources, outputs, references, strict=True)
     for number, (source, output, reference) in enumerate(triples, 1):
         gold, tags, num_words = reference.split(), output.split(), len(source.split())
@@ -137,15 +154,27 @@ def tagging_scores(
             raise ValueError(
                 f"Reference {number} must have one tag a word: {len(gold)} tags, {num_words} words."
             )
-        right += sum(ours == theirs for ours, theirs in zip(tags, gold, strict=False))
-        total += num_words
         misaligned += len(tags) != num_words
         complete += tags == gold
+    right, total = map(sum, zip(*right_tags(sources, outputs, references), strict=True))
     return {
         "tag_accuracy": 100 * right / total,
         "complete_match": 100 * complete / len(sources),
         "misaligned": misaligned,
     }
+
+
+def right_tags(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Returns of each sentence how many of its words have the right tag, and how many there are."""
+    return [
+        (
+            sum(ours == theirs for ours, theirs in zip(output.split(), gold, strict=False)),
+            len(gold),
+        )
+        for output, gold in zip(outputs, map(str.split, references), strict=True)
+    ]
 
 
 def _check_some(sources: Sequence[str]) -> None:

@@ -35,3 +35,10 @@ def classification_scores(
         "macro_f1": 100 * sum(f1) / len(f1),
         "majority_accuracy": 100 * max(there.values()) / len(sources),
     }
+
+
+def right_labels(
+    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Returns of each sentence whether its label is right, and 1."""
+    return [(int(ours == gold), 1) for ours, gold in zip(outputs, references, strict=True)]

@@ -9,7 +9,7 @@ The p-value is not sacreBLEU's: its `PairedTest` counts |D*| - mean |D*| > |D|, 
 difference is one side only, and so about half of the two-sided p-value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,9 @@ from experiment.evaluation.bleu import Bleu, kinds_of_bleu
 
 SAMPLES = 1_000
 SEED = 12345
+
+
+Counts = Int[np.ndarray, "sentences counts"]
 
 
 class Estimate(NamedTuple):
@@ -92,16 +95,43 @@ def compare(
         systems, references, baseline="baseline", tokenizer=tokenizer, language=language
     )
     kinds = {
-        kind: {
-            "baseline": found["baseline"][kind].bleu,
-            "half_width": ours.half_width,
-            "difference": ours.difference,
-            "difference_half_width": ours.difference_half_width,
-            "p_value": ours.p_value,
-        }
-        for kind, ours in found["ours"].items()
+        kind: _plain(ours, found["baseline"][kind].bleu) for kind, ours in found["ours"].items()
     }
     return {**kinds, "samples": SAMPLES}
+
+
+def compare_counts(
+    ours: Counts, baseline: Counts, figure: Callable[[Sequence[int]], float]
+) -> dict[str, float | None]:
+    """Returns of another figure what `compare` does of BLEU.
+
+    A sentence is a row of counts, and `figure` is of their sum, as labelled F1 is of brackets.
+
+    Example:
+      >>> right = np.array([[1, 1], [0, 1], [1, 1], [1, 1]])
+      >>> found = compare_counts(right, right, lambda sum: 100 * sum[0] / sum[1])
+      >>> found["baseline"], found["difference"], found["p_value"]
+      (75.0, 0.0, 1.0)
+    """
+    times_drawn = _draw(len(ours), SAMPLES)
+
+    def resampled(statistics: Counts) -> _Resampled:
+        sums = np.vstack([statistics.sum(0), times_drawn @ statistics])
+        found, *drawn = (figure(row) for row in sums.tolist())
+        return _Resampled(found, np.array(drawn, float))
+
+    base = resampled(baseline)
+    return _plain(_estimate(resampled(ours), base), base.figure)
+
+
+def _plain(ours: Estimate, baseline: float) -> dict[str, float | None]:
+    return {
+        "baseline": baseline,
+        "half_width": ours.half_width,
+        "difference": ours.difference,
+        "difference_half_width": ours.difference_half_width,
+        "p_value": ours.p_value,
+    }
 
 
 def sentence_statistics(
@@ -157,7 +187,7 @@ def two_sided_p_value(difference: float, drawn: Float[np.ndarray, " draws"]) -> 
 
 
 class _Resampled(NamedTuple):
-    bleu: float
+    figure: float
     drawn: Float[np.ndarray, " draws"]
 
 
@@ -178,9 +208,9 @@ def _resample(
 
 
 def _estimate(ours: _Resampled, base: _Resampled) -> Estimate:
-    difference, drawn = ours.bleu - base.bleu, ours.drawn - base.drawn
+    difference, drawn = ours.figure - base.figure, ours.drawn - base.drawn
     return Estimate(
-        bleu=ours.bleu,
+        bleu=ours.figure,
         half_width=_half_width(ours.drawn),
         difference=difference,
         difference_half_width=_half_width(drawn),

@@ -8,7 +8,12 @@ from sacrebleu.metrics import BLEU
 
 from experiment.evaluation import compare, paired_bootstrap, translation_scores
 from experiment.evaluation.bleu import kinds_of_bleu
-from experiment.evaluation.significance import bleu_of, sentence_statistics, two_sided_p_value
+from experiment.evaluation.significance import (
+    bleu_of,
+    compare_counts,
+    sentence_statistics,
+    two_sided_p_value,
+)
 
 MOSES = {"tokenizer": "moses", "language": "de"}
 KINDS = ("sacrebleu", "tokenized_bleu")
@@ -207,6 +212,25 @@ def test_comparison_with_a_baseline_says_it_in_plain_values(found):
         for width in widths:
             assert said[kind][width] == pytest.approx(getattr(ours, width), rel=0.2)
         assert said[kind]["p_value"] < 0.05
+
+
+def test_counts_tell_better_and_worse_from_alike():
+    draw = np.random.default_rng(0)
+    good, bad = (draw.random(300) < share for share in (0.9, 0.7))
+    alike = draw.permutation(good)  # other sentences, and one more
+    alike[np.argmin(alike)] = True
+
+    def compared(ours, baseline):
+        rows = [np.stack([each, np.ones(300)], axis=1).astype(int) for each in (ours, baseline)]
+        return compare_counts(*rows, lambda sums: 100 * sums[0] / sums[1])
+
+    found = compared(good, bad)
+    assert found["baseline"] == pytest.approx(100 * bad.mean())
+    assert found["difference"] == pytest.approx(100 * (good.mean() - bad.mean()))
+    assert found["p_value"] < 0.01 < 0.5 < compared(good, alike)["p_value"]
+    # Half a 95% interval of a mean is 1.96 standard errors.
+    standard_error = 100 * (good.astype(float) - bad).std() / 300**0.5
+    assert found["difference_half_width"] == pytest.approx(1.96 * standard_error, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,43 @@ def test_stream_is_read_and_shown_as_the_task_has_it():
     ]
 
 
+COMPARED = {
+    "tree": ("labelled_f1", ["(S (NP XX XX )NP XX )S", "(NP XX . )NP"], "(S XX XX XX )S"),
+    "worded_tree": (
+        "labelled_f1",
+        ["(S (NP the cat )NP sat )S", "(NP it . )NP"],
+        "(S a cat sat )S",
+    ),
+    "tagged_tree": ("labelled_f1", ["(S (NP DT NN )NP VBD )S", "(NP PRP . )NP"], "(S DT NN NN )S"),
+    "tags": ("tag_accuracy", ["DT NN VBD", "PRP ."], "DT NN NN"),
+}
+
+
+@pytest.mark.parametrize("target", COMPARED)
+def test_what_is_compared_are_the_scores(target):
+    task, sentences = of(target), ["the cat sat", "it ."]
+    name, gold, worse = COMPARED[target]
+    task.check_references(list(zip(sentences, gold, strict=True)))
+    outputs, others = gold, [worse, gold[1]]
+    found = task.compare(sentences, outputs, others, gold)
+    ours, theirs = (float(task.scores(sentences, each, gold)[name]) for each in (outputs, others))
+    assert ours == 100 > theirs
+    assert found[name]["baseline"] == pytest.approx(theirs)
+    assert found[name]["difference"] == pytest.approx(ours - theirs)
+    assert task.compare(sentences, others, outputs, gold)[name]["difference"] == pytest.approx(
+        theirs - ours
+    )
+
+
+def test_labels_are_compared_by_their_accuracy():
+    task = task_of(
+        config(data={"corpus": "word_order", "dir": "folder", "target_language": "order"})
+    )
+    sentences, gold = ["▸ a b", "▸ b c", "▸ c d", "▸ d e"], ["original", "swapped"] * 2
+    found = task.compare(sentences, gold, ["original"] * 4, gold)
+    assert (found["accuracy"]["baseline"], found["accuracy"]["difference"]) == (50, 50)
+
+
 def test_only_trees_and_tags_can_be_bad_references():
     task_of(config()).check_references([("a", "")])
     of("tags").check_references([("a", "A")])
