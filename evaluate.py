@@ -9,7 +9,7 @@ sacrebleu and chrf are of text as it is; tokenized_bleu is the paper's BLEU, of 
 compounds split; each has its signature. exact_match is in percent; perplexity is per word piece,
 ends of sentences included. Trees, tags and labels have other scores (docs/parsing.md,
 docs/labelling.md), and so has a language model, for which --reference=FILE alone is a text.
---baseline says how likely chance alone makes such a difference of BLEU, labelled F1 or accuracy.
+--baseline says how far another run's BLEU, labelled F1 or accuracy lies, and how likely by chance.
 """
 
 import argparse
@@ -107,7 +107,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     command.add_decode(arguments)
     command.add_checkpoints(arguments)
     arguments.add_argument("--output", type=pathlib.Path, help="a file for the translations")
-    arguments.add_argument("--baseline", type=pathlib.Path, help="other translations to compare")
+    arguments.add_argument(
+        "--baseline", type=pathlib.Path, help="another run's translations.txt, to compare"
+    )
     command.add_cache_dir(arguments)
     return arguments.parse_args(argv)
 

@@ -84,10 +84,19 @@ def test_parser_is_scored_on_its_corpus_and_refuses_what_is_no_tree(place, train
         "error: Reference 1 must be a tree over the 2 words of its sentence, such as "
         "'(S (NP XX XX )NP (VP XX )VP . )S'; it is '(NP XX )NP'.\n"
     )
-    own = f"--baseline={place / 'tree' / 'translations.txt'}"
-    found = json.loads(command("evaluate.py", *where, own).stdout)["against"]["labelled_f1"]
-    assert found["baseline"] == pytest.approx(again["labelled_f1"])
-    assert (found["difference"], found["p_value"]) == (0, 1)
+
+
+def test_trees_are_compared_with_those_of_another(place, trained, tmp_path):
+    where = [f"--workdir={place / 'tree'}", f"--cache_dir={place / 'cache'}"]
+    (tmp_path / "words").write_text("the cat sat\n")
+    (tmp_path / "trees").write_text("(S (NP XX XX )NP (VP XX )VP )S\n")
+    of_what = [f"--source={tmp_path / 'words'}", f"--reference={tmp_path / 'trees'}"]
+    said = json.loads(
+        command("evaluate.py", *where, *of_what, f"--baseline={tmp_path / 'trees'}").stdout
+    )
+    found = said["against"]["labelled_f1"]
+    assert found["baseline"] == 100
+    assert found["difference"] == pytest.approx(said["labelled_f1"] - 100)
 
 
 def test_results_of_a_tagger_are_of_its_tags(place):

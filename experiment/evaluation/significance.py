@@ -9,6 +9,7 @@ The p-value is not sacreBLEU's: its `PairedTest` counts |D*| - mean |D*| > |D|, 
 difference is one side only, and so about half of the two-sided p-value.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,9 +21,6 @@ from experiment.evaluation.bleu import Bleu, kinds_of_bleu
 
 SAMPLES = 1_000
 SEED = 12345
-
-
-Counts = Int[np.ndarray, "sentences counts"]
 
 
 class Estimate(NamedTuple):
@@ -69,12 +67,13 @@ def paired_bootstrap(
     times_drawn = _draw(len(references), n_samples)
     found: dict[str, dict[str, Estimate]] = {name: {} for name in systems}
     for kind, bleu in kinds_of_bleu(references, tokenizer=tokenizer, language=language).items():
-        base = _resample(bleu, systems[baseline], times_drawn)
+        base = _resample_bleu(bleu, systems[baseline], times_drawn)
         for name, translations in systems.items():
             if name == baseline:
                 found[name][kind] = _estimate(base, base)._replace(p_value=None)
             else:
-                found[name][kind] = _estimate(_resample(bleu, translations, times_drawn), base)
+                ours = _resample_bleu(bleu, translations, times_drawn)
+                found[name][kind] = _estimate(ours, base)
     return found
 
 
@@ -101,30 +100,30 @@ def compare(
 
 
 def compare_counts(
-    ours: Counts, baseline: Counts, figure: Callable[[Sequence[int]], float]
-) -> dict[str, float | None]:
-    """Returns of another figure what `compare` does of BLEU.
+    ours: Int[np.ndarray, "sentences counts"],
+    baseline: Int[np.ndarray, "sentences counts"],
+    figure: Callable[[Sequence[int]], float],
+) -> dict[str, Any]:
+    """Returns of another figure what `compare` does of BLEU, for one sentence or more.
 
     A sentence is a row of counts, and `figure` is of their sum, as labelled F1 is of brackets.
 
     Example:
       >>> right = np.array([[1, 1], [0, 1], [1, 1], [1, 1]])
-      >>> found = compare_counts(right, right, lambda sum: 100 * sum[0] / sum[1])
+      >>> found = compare_counts(right, right, lambda sums: 100 * sums[0] / sums[1])
       >>> found["baseline"], found["difference"], found["p_value"]
       (75.0, 0.0, 1.0)
     """
     times_drawn = _draw(len(ours), SAMPLES)
 
-    def resampled(statistics: Counts) -> _Resampled:
-        sums = np.vstack([statistics.sum(0), times_drawn @ statistics])
-        found, *drawn = (figure(row) for row in sums.tolist())
-        return _Resampled(found, np.array(drawn, float))
+    def figures(sums: Int[np.ndarray, "corpora counts"]) -> Float[np.ndarray, " corpora"]:
+        return np.array([figure(row) for row in sums.tolist()], float)
 
-    base = resampled(baseline)
-    return _plain(_estimate(resampled(ours), base), base.figure)
+    base = _resample(baseline, times_drawn, figures)
+    return _plain(_estimate(_resample(ours, times_drawn, figures), base), base.figure)
 
 
-def _plain(ours: Estimate, baseline: float) -> dict[str, float | None]:
+def _plain(ours: Estimate, baseline: float) -> dict[str, Any]:
     return {
         "baseline": baseline,
         "half_width": ours.half_width,
@@ -182,7 +181,8 @@ def two_sided_p_value(difference: float, drawn: Float[np.ndarray, " draws"]) -> 
       >>> two_sided_p_value(2.0, np.array([0.0, 1.0, 3.0, 4.5])), two_sided_p_value(0.0, np.ones(4))
       (0.6, 1.0)
     """
-    as_far = int(np.count_nonzero(np.abs(drawn - difference) >= abs(difference)))
+    # Shares of so many sentences are often as far away exactly: rounding must not decide then.
+    as_far = int(np.count_nonzero(np.abs(drawn - difference) >= abs(difference) - 1e-9))
     return (1 + as_far) / (len(drawn) + 1)
 
 
@@ -199,12 +199,19 @@ def _draw(sentences: int, n_samples: int) -> Int[np.ndarray, "draws sentences"]:
 
 
 def _resample(
+    statistics: Int[np.ndarray, "sentences statistics"],
+    times_drawn: Int[np.ndarray, "draws sentences"],
+    figures: Callable[[Int[np.ndarray, "corpora statistics"]], Float[np.ndarray, " corpora"]],
+) -> _Resampled:
+    found, *drawn = figures(np.vstack([statistics.sum(0), times_drawn @ statistics]))
+    return _Resampled(float(found), np.array(drawn))
+
+
+def _resample_bleu(
     bleu: Bleu, translations: Sequence[str], times_drawn: Int[np.ndarray, "draws sentences"]
 ) -> _Resampled:
     statistics = sentence_statistics(bleu, translations)
-    sums = np.vstack([statistics.sum(0), times_drawn @ statistics])
-    found, *drawn = bleu_of(bleu.metric, sums)
-    return _Resampled(float(found), np.array(drawn))
+    return _resample(statistics, times_drawn, functools.partial(bleu_of, bleu.metric))
 
 
 def _estimate(ours: _Resampled, base: _Resampled) -> Estimate:

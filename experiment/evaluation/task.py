@@ -33,9 +33,9 @@ class Task(NamedTuple):
     scores: Callable[[Sequence[str], Sequence[str], Sequence[str]], dict[str, object]]
     read: Callable[[str], str]  # a line of a person -> a sentence like those trained on
     shown: Callable[[str, str], str]  # sentence, what the model says of it -> a line for a person
-    # Of all sources, outputs, others' outputs and references: how the figures differ, and how
-    # likely by chance (`significance.compare`).
-    compare: Callable[..., dict[str, Any]]
+    # Of all sources, outputs, those of a baseline, and references: how the chief figure differs, or
+    # both kinds of BLEU, and how likely by chance (`significance.compare`).
+    compare: Callable[[Sequence[str], Sequence[str], Sequence[str], Sequence[str]], dict[str, Any]]
     # What a person writes is gone on with. So nothing is decoded to be scored: a score is how well
     # the model expects the references.
     continues: bool = False
@@ -74,17 +74,17 @@ def _nothing_to_compare(*texts: Sequence[str]) -> dict[str, Any]:
 def _compared_translations(
     sources: Sequence[str],
     outputs: Sequence[str],
-    others: Sequence[str],
+    baseline: Sequence[str],
     references: Sequence[str],
     **tokens: str,
 ) -> dict[str, Any]:
-    return compare(outputs, others, references, **tokens)
+    return compare(outputs, baseline, references, **tokens)
 
 
 def _compared_counts(
     sources: Sequence[str],
     outputs: Sequence[str],
-    others: Sequence[str],
+    baseline: Sequence[str],
     references: Sequence[str],
     *,
     name: str,
@@ -92,7 +92,7 @@ def _compared_counts(
     figure: Callable[[Sequence[int]], float],
 ) -> dict[str, Any]:
     """Compares one of the scores, which is the `figure` of all sentences' `counts`."""
-    ours, theirs = (np.array(counts(sources, each, references)) for each in (outputs, others))
+    ours, theirs = (np.array(counts(sources, each, references)) for each in (outputs, baseline))
     return {name: compare_counts(ours, theirs, figure), "samples": SAMPLES}
 
 

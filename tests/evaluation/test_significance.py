@@ -9,6 +9,8 @@ from sacrebleu.metrics import BLEU
 from experiment.evaluation import compare, paired_bootstrap, translation_scores
 from experiment.evaluation.bleu import kinds_of_bleu
 from experiment.evaluation.significance import (
+    SAMPLES,
+    SEED,
     bleu_of,
     compare_counts,
     sentence_statistics,
@@ -214,6 +216,16 @@ def test_comparison_with_a_baseline_says_it_in_plain_values(found):
         assert said[kind]["p_value"] < 0.05
 
 
+def test_shares_that_are_as_far_away_are_told_so_whatever_their_rounding():
+    right = np.arange(300) < 150
+    ours, baseline = (np.stack([each, np.ones(300)], 1).astype(int) for each in (right, right))
+    ours[200, 0] = 1
+    found = compare_counts(ours, baseline, lambda sums: 100 * sums[0] / sums[1])
+    draw = np.random.default_rng(SEED)
+    drawn = [(draw.integers(300, size=300) == 200).sum() for _ in range(SAMPLES)]
+    assert found["p_value"] == (1 + sum(abs(each - 1) >= 1 for each in drawn)) / (SAMPLES + 1)
+
+
 def test_counts_tell_better_and_worse_from_alike():
     draw = np.random.default_rng(0)
     good, bad = (draw.random(300) < share for share in (0.9, 0.7))
@@ -228,6 +240,9 @@ def test_counts_tell_better_and_worse_from_alike():
     assert found["baseline"] == pytest.approx(100 * bad.mean())
     assert found["difference"] == pytest.approx(100 * (good.mean() - bad.mean()))
     assert found["p_value"] < 0.01 < 0.5 < compared(good, alike)["p_value"]
+    opposite = compared(bad, good)
+    assert opposite["p_value"] == found["p_value"]
+    assert opposite["difference"] == pytest.approx(-found["difference"])
     # Half a 95% interval of a mean is 1.96 standard errors.
     standard_error = 100 * (good.astype(float) - bad).std() / 300**0.5
     assert found["difference_half_width"] == pytest.approx(1.96 * standard_error, rel=0.1)

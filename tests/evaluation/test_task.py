@@ -86,6 +86,7 @@ def test_language_model_is_asked_for_nothing_to_be_scored():
     task = task_of(config(model={"system": "decoder_only"}, data={"source_language": "nothing"}))
     assert (task.name, task.continues) == ("language_modelling", True)
     assert task.scores([""], [], ["a"]) == {}
+    assert task.compare([""], [], [], ["a"]) == {}
     task.check_references([("", "(any text")])
     assert task.shown(task.read("Two  men"), "Two men sit.") == "Two men sit."
 
@@ -143,9 +144,19 @@ def test_what_is_compared_are_the_scores(target):
     assert ours == 100 > theirs
     assert found[name]["baseline"] == pytest.approx(theirs)
     assert found[name]["difference"] == pytest.approx(ours - theirs)
-    assert task.compare(sentences, others, outputs, gold)[name]["difference"] == pytest.approx(
-        theirs - ours
-    )
+    broken = [") (NP a", ""]
+    lost = float(task.scores(sentences, broken, gold)[name])
+    assert task.compare(sentences, outputs, broken, gold)[name]["baseline"] == pytest.approx(lost)
+
+
+def test_marks_are_no_words_of_what_is_compared():
+    sides = {"source_language": "marked_words", "target_language": "tags"}
+    task = task_of(config(data={"corpus": "treebank", "dir": "trees", **sides}))
+    sentences, gold = ["▸ the ▸ cat", "▸ it"], ["DT NN", "PRP"]
+    others = ["DT VB", "PRP"]
+    found = task.compare(sentences, gold, others, gold)["tag_accuracy"]
+    assert found["baseline"] == pytest.approx(200 / 3)
+    assert task.scores(sentences, others, gold)["tag_accuracy"] == pytest.approx(200 / 3)
 
 
 def test_labels_are_compared_by_their_accuracy():
