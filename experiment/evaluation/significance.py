@@ -24,7 +24,7 @@ SEED = 12345
 
 
 class Estimate(NamedTuple):
-    """The BLEU of one system beside the baseline's, and how sure both are."""
+    """The BLEU, or another figure, of one system beside the baseline's, and how sure both are."""
 
     bleu: float
     half_width: float  # of the 95% confidence interval
