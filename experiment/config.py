@@ -72,6 +72,7 @@ class ExperimentConfig:
             "keep_every",
             "keep_best",
             "max_skipped_in_a_row",
+            "r_drop",
         )
         check_positive("train", self.train, except_for=may_be_zero)
         _check_cooldown(self.train)

@@ -156,6 +156,8 @@ class TrainConfig:
     keep_best: int = 0  # so many of the lowest validation loss are kept
     # Over the last so many steps the learning rate falls to 0; 0 is the paper.
     cooldown_steps: int = 0
+    # Alpha of R-Drop (Liang et al. 2021); above 0 each batch goes through the model twice.
+    r_drop: float = 0.0
     # Updates that are not finite are left out; more than so many one after another stop the run.
     max_skipped_in_a_row: int = 10
 

@@ -19,7 +19,7 @@ Params = FrozenDict[str, Any] | dict[str, Any]
 class Sums(NamedTuple):
     """Sums over the target tokens of a batch, to be added up over devices and then divided."""
 
-    loss: Float[Array, ""]  # label-smoothed cross-entropy, nats
+    loss: Float[Array, ""]  # label-smoothed cross-entropy, and R-Drop's divergence, nats
     nll: Float[Array, ""]  # negative log-likelihood of the reference, nats
     tokens: Float[Array, ""]  # target tokens, the ends of sentences included
 
@@ -68,6 +68,12 @@ def _backward(saved: Any, gradients: tuple[Array, Array]) -> tuple[Array, None, 
 cross_entropy.defvjp(_forward, _backward)
 
 
+def divergence(logits: Float[Array, "*N V"], others: Float[Array, "*N V"]) -> Float[Array, "*N"]:
+    """Returns the mean of both Kullback-Leibler divergences of each token's two predictions."""
+    first, second = (jax.nn.log_softmax(each.astype(jnp.float32)) for each in (logits, others))
+    return ((jnp.exp(first) - jnp.exp(second)) * (first - second)).sum(-1) / 2
+
+
 def batch_loss(
     params: Params,
     batch: Batch,
@@ -75,19 +81,37 @@ def batch_loss(
     *,
     apply_fn: Callable[..., Any],
     label_smoothing: float,
+    r_drop: float = 0.0,
 ) -> tuple[Float[Array, ""], Sums]:
-    """Returns the summed loss of a batch, and all its sums; without `rng` there is no dropout."""
+    """Returns the summed loss of a batch, and all its sums; without `rng` there is no dropout.
+
+    With `r_drop`, the alpha of R-Drop (Liang et al. 2021, equation 4), a batch goes through the
+    model twice where there is dropout: the losses are means of both, and `r_drop` / 2 times the
+    divergence of their predictions is added. That is half of the equation, which has sums.
+    """
     source = Tokens(*map(jnp.asarray, batch[:3]))
     inputs, labels, segments, positions = map(jnp.asarray, batch[3:])
     target = Tokens(inputs, segments, positions)
-    rngs = None if rng is None else {"dropout": rng}
-    logits = apply_fn({"params": params}, source, target, deterministic=rng is None, rngs=rngs)
-    smoothed, nll = cross_entropy(logits, labels, label_smoothing)
+
+    def predicted(rng: Array | None) -> Array:
+        rngs = None if rng is None else {"dropout": rng}
+        given = {"params": params}
+        return apply_fn(given, source, target, deterministic=rng is None, rngs=rngs)
+
+    if rng is None or not r_drop:
+        smoothed, nll = cross_entropy(predicted(rng), labels, label_smoothing)
+    else:
+        logits = jnp.stack([predicted(each) for each in jax.random.split(rng)])
+        both = jnp.broadcast_to(labels, (2, *labels.shape))
+        smoothed, nll = (each.mean(0) for each in cross_entropy(logits, both, label_smoothing))
+        smoothed += r_drop / 2 * divergence(*logits)
     token_weights = (segments > 0).astype(jnp.float32)
     sums = Sums((smoothed * token_weights).sum(), (nll * token_weights).sum(), token_weights.sum())
     return sums.loss, sums
 
 
-def loss_of(model: nn.Module, label_smoothing: float) -> Callable[..., Any]:
+def loss_of(model: nn.Module, label_smoothing: float, r_drop: float = 0.0) -> Callable[..., Any]:
     """Returns `batch_loss` of a model, as a function of (params, batch, rng)."""
-    return functools.partial(batch_loss, apply_fn=model.apply, label_smoothing=label_smoothing)
+    return functools.partial(
+        batch_loss, apply_fn=model.apply, label_smoothing=label_smoothing, r_drop=r_drop
+    )

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import jax
@@ -7,6 +8,8 @@ import optax
 
 from experiment.data import TokenIds, evaluation_batches
 from experiment.training import batch_loss, cross_entropy
+from experiment.training.loss import divergence
+from model.transformer import Tokens
 from tests.made_up import bigram
 
 B, T, V = 2, 3, 5
@@ -93,3 +96,43 @@ def test_padding_weighs_nothing(rng):
         target_inputs=np.where(padding, 4, batch.target_inputs).astype(np.int32),
     )
     np.testing.assert_array_equal(sums_of(altered, rng)[1], sums_of(batch, rng)[1])
+
+
+def dropped(params, source, target, *, deterministic, rngs):
+    """A bigram whose logits are cut by dropout that only the key decides."""
+    logits = bigram(params, source, target, deterministic=deterministic, rngs=rngs)
+    if deterministic:
+        return logits
+    return logits * jax.random.bernoulli(rngs["dropout"], 0.5, logits.shape)
+
+
+def test_divergence_by_hand():
+    # KL of (3/4, 1/4) from (1/2, 1/2) is 0.75 ln 1.5 - 0.25 ln 2; the other way -0.5 ln 0.75.
+    found = divergence(jnp.log(jnp.array([3.0, 1.0])), jnp.zeros(2))
+    one_way, other_way = 0.75 * math.log(1.5) - 0.25 * math.log(2), -0.5 * math.log(0.75)
+    np.testing.assert_allclose(found, (one_way + other_way) / 2, rtol=1e-6)
+
+
+def test_r_drop_is_the_mean_of_two_passes_and_their_divergence(rng):
+    batch, params = one_batch([[3, 4, 2], [2]]), {"table": jax.random.normal(rng, (V, V))}
+    loss = functools.partial(batch_loss, params, batch, apply_fn=dropped, label_smoothing=SMOOTHING)
+    first, second = (loss(key)[1] for key in jax.random.split(rng))
+    _, without = loss(rng, r_drop=1e-30)
+    np.testing.assert_allclose(without, (np.array(first) + np.array(second)) / 2, rtol=1e-6)
+    assert first.loss != second.loss
+
+    source, target = Tokens(*batch[:3]), Tokens(batch.target_inputs, *batch[5:])
+    logits = [
+        dropped({"params": params}, source, target, deterministic=False, rngs={"dropout": key})
+        for key in jax.random.split(rng)
+    ]
+    apart = (divergence(*logits) * (batch.target_segments > 0)).sum()
+    _, sums = loss(rng, r_drop=3.0)
+    np.testing.assert_allclose(sums.loss, without.loss + 1.5 * apart, rtol=1e-6)
+    np.testing.assert_array_equal(sums[1:], without[1:])
+
+
+def test_r_drop_is_nothing_where_there_is_no_dropout(rng):
+    batch, params = one_batch([[3, 4, 2], [2]]), {"table": jax.random.normal(rng, (V, V))}
+    loss = functools.partial(batch_loss, params, batch, None, apply_fn=dropped, label_smoothing=0.1)
+    np.testing.assert_array_equal(loss(r_drop=5.0)[1], loss()[1])
