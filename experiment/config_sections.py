@@ -161,6 +161,11 @@ class TrainConfig:
     # Updates that are not finite are left out; more than so many one after another stop the run.
     max_skipped_in_a_row: int = 10
 
+    @property
+    def passes(self) -> int:
+        """How often a batch goes through the model in each update."""
+        return 2 if self.r_drop else 1
+
 
 @dataclasses.dataclass(frozen=True)
 class DecodeConfig:

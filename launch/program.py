@@ -132,7 +132,7 @@ def model_flops(config: ExperimentConfig, rows: int, length: int) -> float:
     """
     tokens = np.full(1, length)
     sizes = config.model.system_config(config.data.vocab_size)
-    return float(rows * training_flops(sizes, tokens, tokens)[0])
+    return float(rows * config.train.passes * training_flops(sizes, tokens, tokens)[0])
 
 
 def _some_key() -> jax.Array:

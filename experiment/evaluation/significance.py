@@ -24,11 +24,11 @@ SEED = 12345
 
 
 class Estimate(NamedTuple):
-    """The BLEU, or another figure, of one system beside the baseline's, and how sure both are."""
+    """A figure of one system, such as its BLEU, beside the baseline's, and how sure both are."""
 
-    bleu: float
+    figure: float
     half_width: float  # of the 95% confidence interval
-    difference: float  # from the baseline's BLEU; 0 of the baseline itself
+    difference: float  # from the baseline's; 0 of the baseline itself
     difference_half_width: float  # of the 95% confidence interval of the difference
     p_value: float | None  # that chance alone makes such a difference; None of the baseline itself
 
@@ -94,7 +94,7 @@ def compare(
         systems, references, baseline="baseline", tokenizer=tokenizer, language=language
     )
     kinds = {
-        kind: _plain(ours, found["baseline"][kind].bleu) for kind, ours in found["ours"].items()
+        kind: _plain(ours, found["baseline"][kind].figure) for kind, ours in found["ours"].items()
     }
     return {**kinds, "samples": SAMPLES}
 
@@ -217,7 +217,7 @@ def _resample_bleu(
 def _estimate(ours: _Resampled, base: _Resampled) -> Estimate:
     difference, drawn = ours.figure - base.figure, ours.drawn - base.drawn
     return Estimate(
-        bleu=ours.figure,
+        figure=ours.figure,
         half_width=_half_width(ours.drawn),
         difference=difference,
         difference_half_width=_half_width(drawn),

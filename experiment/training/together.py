@@ -20,7 +20,7 @@ from experiment.training.seeds import CommonStep, PlannedRun, has_common_step, n
 from experiment.training.stacking import stacked_batches
 from experiment.training.start import OpenRun, open_run
 from experiment.training.state import TrainState
-from model.systems import SystemConfig, training_flops
+from model.systems import training_flops
 
 # Tokens x d_model of all members up to which a CPU takes their steps faster together: then what
 # passes between two layers still lies in its cache. docs/measurements.md has the figures.
@@ -114,9 +114,7 @@ def open_members(
                 together=len(runs),
                 pairs_of=functools.partial(_pairs_of_batch, own),
                 rate_of=learning_rate(run.config),
-                flops_of=functools.partial(
-                    _flops_of_batch, own, run.config.model.system_config(own.vocabulary.size)
-                ),
+                flops_of=functools.partial(_flops_of_batch, own, run.config),
             )
         )
     return members
@@ -157,10 +155,11 @@ def _pairs_of_batch(data: TrainingData, step: int) -> Sequence[int]:
     return sorted(data.plan.rows(step - 1).examples.tolist())
 
 
-def _flops_of_batch(data: TrainingData, model: SystemConfig, step: int) -> float:
+def _flops_of_batch(data: TrainingData, config: ExperimentConfig, step: int) -> float:
     """Returns the operations that the model needs for the update that ended `step`."""
     lengths = data.train.lengths[data.plan.rows(step - 1).examples]
-    return float(training_flops(model, *lengths.T).sum())
+    model = config.model.system_config(data.vocabulary.size)
+    return float(config.train.passes * training_flops(model, *lengths.T).sum())
 
 
 def batches_after(

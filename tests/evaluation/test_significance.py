@@ -58,7 +58,7 @@ def test_bleu_is_the_one_that_is_reported(found):
     for name, translations in SYSTEMS.items():
         scores = translation_scores(translations, REFERENCES, **MOSES)
         for kind in KINDS:
-            assert found[name][kind].bleu == pytest.approx(scores[kind])
+            assert found[name][kind].figure == pytest.approx(scores[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,7 +81,7 @@ def test_same_translations_have_the_same_interval_and_no_difference(found):
 def test_a_difference_is_of_the_two_bleus(found):
     for name, kind in itertools.product(SYSTEMS, KINDS):
         ours, base = found[name][kind], found["baseline"][kind]
-        assert ours.difference == ours.bleu - base.bleu
+        assert ours.difference == ours.figure - base.figure
 
 
 def test_systems_are_drawn_together(found):
@@ -209,7 +209,7 @@ def test_comparison_with_a_baseline_says_it_in_plain_values(found):
         ours, base = found["better"][kind], found["baseline"][kind]
         widths = {"half_width", "difference_half_width"}
         assert said[kind].keys() == {"baseline", "difference", "p_value", *widths}
-        assert (said[kind]["baseline"], said[kind]["difference"]) == (base.bleu, ours.difference)
+        assert (said[kind]["baseline"], said[kind]["difference"]) == (base.figure, ours.difference)
         # Other draws, of the same sentences.
         for width in widths:
             assert said[kind][width] == pytest.approx(getattr(ours, width), rel=0.2)

@@ -3,6 +3,7 @@ import pytest
 
 from experiment import training
 from experiment.config_files import load_config
+from experiment.data import Batch
 from launch.program import model_flops
 from launch.suggestion import changed
 from model.transformer import Transformer, one_sentence_a_row
@@ -54,4 +55,17 @@ def test_the_formula_counts_every_product_of_the_program(activation):
         return logits.sum()
 
     counted = flops_of_products(jax.make_jaxpr(jax.grad(loss))(params).jaxpr)
+    assert model_flops(config, ROWS, LENGTH) == counted
+
+
+@pytest.mark.parametrize("r_drop", [0.0, 2.0])
+def test_the_formula_counts_every_pass_of_the_loss(r_drop):
+    config = changed(load_config("configs/numbers.py"), {**SMALL, "train.r_drop": r_drop})
+    model = Transformer(config.model.system_config(config.data.vocab_size))
+    tokens = one_sentence_a_row(jax.numpy.ones((ROWS, LENGTH), "int32"))
+    batch = Batch(*tokens, tokens.ids, *tokens)
+    params = jax.eval_shape(lambda: training.init_params(model, jax.random.key(0)))
+    loss_fn = training.loss_of(model, config.train.label_smoothing, config.train.r_drop)
+    differentiate = jax.make_jaxpr(jax.grad(loss_fn, has_aux=True))
+    counted = flops_of_products(differentiate(params, batch, jax.random.key(1)).jaxpr)
     assert model_flops(config, ROWS, LENGTH) == counted

@@ -9,7 +9,7 @@ from experiment.sweep.scores import Measured, RowScores
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 COMPARED = Estimate(
-    bleu=28.5, half_width=1.2, difference=-2.2, difference_half_width=0.9, p_value=0.003
+    figure=28.5, half_width=1.2, difference=-2.2, difference_half_width=0.9, p_value=0.003
 )
 ROWS = [
     RowScores(
