@@ -68,10 +68,40 @@ def _backward(saved: Any, gradients: tuple[Array, Array]) -> tuple[Array, None, 
 cross_entropy.defvjp(_forward, _backward)
 
 
+@jax.custom_vjp
 def divergence(logits: Float[Array, "*N V"], others: Float[Array, "*N V"]) -> Float[Array, "*N"]:
-    """Returns the mean of both Kullback-Leibler divergences of each token's two predictions."""
-    first, second = (jax.nn.log_softmax(each.astype(jnp.float32)) for each in (logits, others))
-    return ((jnp.exp(first) - jnp.exp(second)) * (first - second)).sum(-1) / 2
+    """Returns the mean of both Kullback-Leibler divergences of each token's two predictions, nats.
+
+    As above, its gradient is written to take one pass.
+    """
+    return _forward_divergence(logits, others)[0]
+
+
+def _forward_divergence(logits: Array, others: Array) -> tuple[Array, Any]:
+    partitions = _log_partition(logits)[..., None], _log_partition(others)[..., None]
+    first, second, log_ratio = _compared(logits, others, partitions)
+    means = (first * log_ratio).sum(-1), (second * log_ratio).sum(-1)
+    return (means[0] - means[1]) / 2, (logits, others, partitions, means)
+
+
+def _backward_divergence(saved: Any, gradient: Array) -> tuple[Array, Array]:
+    logits, others, partitions, (of_first, of_second) = saved
+    first, second, log_ratio = _compared(logits, others, partitions)
+    half = gradient[..., None] / 2
+    to_logits = half * (first * (log_ratio - of_first[..., None]) + first - second)
+    to_others = half * (second * (of_second[..., None] - log_ratio) + second - first)
+    return to_logits.astype(logits.dtype), to_others.astype(others.dtype)
+
+
+def _compared(
+    logits: Array, others: Array, partitions: tuple[Array, Array]
+) -> tuple[Array, Array, Array]:
+    """Returns both predictions, and the logarithm of their ratio."""
+    first, second = logits - partitions[0], others - partitions[1]
+    return jnp.exp(first), jnp.exp(second), first - second
+
+
+divergence.defvjp(_forward_divergence, _backward_divergence)
 
 
 def batch_loss(
@@ -101,10 +131,10 @@ def batch_loss(
     if rng is None or not r_drop:
         smoothed, nll = cross_entropy(predicted(rng), labels, label_smoothing)
     else:
-        logits = jnp.stack([predicted(each) for each in jax.random.split(rng)])
-        both = jnp.broadcast_to(labels, (2, *labels.shape))
-        smoothed, nll = (each.mean(0) for each in cross_entropy(logits, both, label_smoothing))
-        smoothed += r_drop / 2 * divergence(*logits)
+        first, second = map(predicted, jax.random.split(rng))
+        losses = [cross_entropy(logits, labels, label_smoothing) for logits in (first, second)]
+        smoothed, nll = (sum(both) / 2 for both in zip(*losses, strict=True))
+        smoothed += r_drop / 2 * divergence(first, second)
     token_weights = (segments > 0).astype(jnp.float32)
     sums = Sums((smoothed * token_weights).sum(), (nll * token_weights).sum(), token_weights.sum())
     return sums.loss, sums

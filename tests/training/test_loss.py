@@ -113,6 +113,22 @@ def test_divergence_by_hand():
     np.testing.assert_allclose(found, (one_way + other_way) / 2, rtol=1e-6)
 
 
+def test_written_gradient_of_the_divergence_is_the_derived_one(rng):
+    first, second = (logits_and_labels(key)[0] for key in jax.random.split(rng))
+
+    def derived(first, second):
+        first, second = jax.nn.log_softmax(first), jax.nn.log_softmax(second)
+        both = optax.losses.kl_divergence_with_log_targets(first, second)
+        return ((both + optax.losses.kl_divergence_with_log_targets(second, first)) ** 2).sum()
+
+    def written(first, second):
+        return 4 * (divergence(first, second) ** 2).sum()
+
+    for of in (0, 1):
+        ours, theirs = (jax.grad(each, of)(first, second) for each in (written, derived))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
 def test_r_drop_is_the_mean_of_two_passes_and_their_divergence(rng):
     batch, params = one_batch([[3, 4, 2], [2]]), {"table": jax.random.normal(rng, (V, V))}
     loss = functools.partial(batch_loss, params, batch, apply_fn=dropped, label_smoothing=SMOOTHING)
