@@ -106,7 +106,7 @@ def parts(config: ExperimentConfig, data: TrainingData) -> dict[str, Any]:
     """Returns what is trained, and how it is scored; here the rooms meet."""
     model = system_of(config.model.system_config(data.vocabulary.size))
     optimizer = training.adam(config)
-    loss_fn = training.loss_of(model, config.train.label_smoothing, config.train.r_drop)
+    loss_fn = training.training_loss(model, config.train)
     return {
         "step_fn": functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer),
         "init": training.on_host(jax.jit(functools.partial(training.init_state, model, optimizer))),

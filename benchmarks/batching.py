@@ -50,7 +50,7 @@ def prepared(
     step_fn = jax.jit(
         functools.partial(
             training.train_step,
-            loss_fn=training.loss_of(model, config.train.label_smoothing),
+            loss_fn=training.training_loss(model, config.train),
             optimizer=optimizer,
         )
     )

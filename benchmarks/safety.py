@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
         training.use_compilation_cache(flags.cache_dir)
     model = system_of(config.model.system_config(data.vocabulary.size))
     optimizer = training.adam(config)
-    loss_fn = training.loss_of(model, config.train.label_smoothing)
+    loss_fn = training.training_loss(model, config.train)
     state = jax.jit(functools.partial(training.init_state, model, optimizer))(jax.random.key(0))
     batches = list(training_batches(data.train, data.plan, start_step=0, num_steps=flags.steps))
     steps = {"guarded": training.train_step, "unguarded": unguarded_step}

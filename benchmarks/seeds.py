@@ -67,7 +67,7 @@ class Way:
         model = system_of(config.model.system_config(data.vocabulary.size))
         optimizer = training.adam(config)
         self._init = jax.jit(functools.partial(training.init_state, model, optimizer))
-        loss_fn = training.loss_of(model, config.train.label_smoothing)
+        loss_fn = training.training_loss(model, config.train)
         step_fn = functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
         self._compiled = functools.cache(
             functools.partial(self._placement.compile_train_step, step_fn)

@@ -67,7 +67,7 @@ def get_config() -> ConfigDict:
             "adam_b2": 0.98,
             "adam_epsilon": 1e-9,
             "label_smoothing": 0.1,  # 5.4
-            "r_drop": 0.0,  # times the divergence of two passes' predictions; 0: one pass
+            "r_drop": 0.0,  # alpha of R-Drop; above 0 every batch goes through the model twice
             "log_every": 100,  # steps
             "evaluate_every": 5_000,
             "save_every": 1_500,  # about the paper's ten minutes, at its 0.4 s a step

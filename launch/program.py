@@ -92,7 +92,7 @@ def compile_step(
         return Refused(shape, _too_few_rows(shape), held)
     batch = placement.abstract_batch(shape.rows, shape.length)
     rng = placement.abstract_rng()
-    loss_fn = training.loss_of(model, config.train.label_smoothing, config.train.r_drop)
+    loss_fn = training.training_loss(model, config.train)
     step: Any = placement.compile_train_step(
         functools.partial(training.train_step, loss_fn=loss_fn, optimizer=optimizer)
     )

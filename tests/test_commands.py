@@ -18,8 +18,10 @@ import evaluate
 import train
 import translate
 from experiment.analysis import runs
+from experiment.data import training_batches
 from experiment.training import TIMES, read_metrics
 from experiment.training.checkpoint import __main__ as checkpoint
+from tests.made_up import config, training_data
 from tests.tiny_run import ENVIRONMENT, ROOT, TINY, command, made_place, training, write_corpus
 
 pytestmark = pytest.mark.slow
@@ -53,6 +55,19 @@ def in_this_process(monkeypatch):
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
+
+
+def test_what_is_trained_is_the_loss_that_the_config_asks_for(rng):
+    losses = []
+    for r_drop in (0.0, 5.0):
+        wanted = config(train={"r_drop": r_drop})
+        parts = train.parts(wanted, training_data(wanted))
+        plan = training_data(wanted)
+        batch = next(iter(training_batches(plan.train, plan.plan, start_step=0, num_steps=1)))
+        _, metrics = jax.jit(parts["step_fn"])(parts["init"](rng), batch, rng)
+        losses.append(float(metrics["loss"] - metrics["nll"]))
+    without, with_divergence = losses
+    assert with_divergence > 1.01 * without
 
 
 def test_training_leaves_what_is_promised(place, trained):

@@ -427,6 +427,10 @@ def test_flag_that_is_no_setting_is_refused(flag, message):
             "evaluation.tokenizer='13a' must be one of moses, none.",
         ),
         (
+            ["--config.train.r_drop=-1"],
+            "train.r_drop=-1.0 must be at least 0.",
+        ),
+        (
             ["--config.train.label_smoothing=1"],
             "train.label_smoothing=1.0 must be in [0, 1).",
         ),

@@ -46,8 +46,8 @@ class Row:
 
     @property
     def cost(self) -> float:
-        """What training takes, compared with other rows: tokens times weights."""
-        return float(self.config.train.num_steps * self.num_params)
+        """What training takes, compared with other rows: tokens times weights, in each pass."""
+        return float(self.config.train.num_steps * self.config.train.passes * self.num_params)
 
     def results(self) -> list[dict[str, Any]]:
         """Returns the results of every seed, or nothing while one of them is not finished."""

@@ -17,7 +17,14 @@ from experiment.training.connect import connect
 from experiment.training.finish import finish
 from experiment.training.lock import locked, locked_all
 from experiment.training.loop import Loop
-from experiment.training.loss import Params, Sums, batch_loss, cross_entropy, loss_of
+from experiment.training.loss import (
+    Params,
+    Sums,
+    batch_loss,
+    cross_entropy,
+    loss_of,
+    training_loss,
+)
 from experiment.training.member import Diverged, Member
 from experiment.training.metrics import MetricsLog, read_metrics
 from experiment.training.optimizer import adam, learning_rate
@@ -61,6 +68,7 @@ __all__ = [
     "loss_of",
     "num_params",
     "train_step",
+    "training_loss",
     "warmup_rsqrt",
     # Many of them.
     "Clock",

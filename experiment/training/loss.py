@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy (paper, section 5.4), and the sums that a step is made of."""
+"""Label-smoothed cross-entropy (paper, section 5.4), R-Drop, and the sums of a step."""
 
 import functools
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 from jaxtyping import Array, Float, Int
 
+from experiment.config import TrainConfig
 from experiment.data import Batch
 from model.transformer import Tokens
 
@@ -72,7 +73,8 @@ cross_entropy.defvjp(_forward, _backward)
 def divergence(logits: Float[Array, "*N V"], others: Float[Array, "*N V"]) -> Float[Array, "*N"]:
     """Returns the mean of both Kullback-Leibler divergences of each token's two predictions, nats.
 
-    As above, its gradient is written to take one pass.
+    It is L_KL of R-Drop (Liang et al. 2021, section 2.1). Like that of `cross_entropy` its gradient
+    is written out: one pass over the vocabulary.
     """
     return _forward_divergence(logits, others)[0]
 
@@ -80,16 +82,17 @@ def divergence(logits: Float[Array, "*N V"], others: Float[Array, "*N V"]) -> Fl
 def _forward_divergence(logits: Array, others: Array) -> tuple[Array, Any]:
     partitions = _log_partition(logits)[..., None], _log_partition(others)[..., None]
     first, second, log_ratio = _compared(logits, others, partitions)
+    # Of the logarithm of first / second: one divergence, and the other with a minus.
     means = (first * log_ratio).sum(-1), (second * log_ratio).sum(-1)
     return (means[0] - means[1]) / 2, (logits, others, partitions, means)
 
 
 def _backward_divergence(saved: Any, gradient: Array) -> tuple[Array, Array]:
-    logits, others, partitions, (of_first, of_second) = saved
+    logits, others, partitions, (under_first, under_second) = saved
     first, second, log_ratio = _compared(logits, others, partitions)
     half = gradient[..., None] / 2
-    to_logits = half * (first * (log_ratio - of_first[..., None]) + first - second)
-    to_others = half * (second * (of_second[..., None] - log_ratio) + second - first)
+    to_logits = half * (first * (log_ratio - under_first[..., None]) + first - second)
+    to_others = half * (second * (under_second[..., None] - log_ratio) + second - first)
     return to_logits.astype(logits.dtype), to_others.astype(others.dtype)
 
 
@@ -97,8 +100,8 @@ def _compared(
     logits: Array, others: Array, partitions: tuple[Array, Array]
 ) -> tuple[Array, Array, Array]:
     """Returns both predictions, and the logarithm of their ratio."""
-    first, second = logits - partitions[0], others - partitions[1]
-    return jnp.exp(first), jnp.exp(second), first - second
+    log_first, log_second = logits - partitions[0], others - partitions[1]
+    return jnp.exp(log_first), jnp.exp(log_second), log_first - log_second
 
 
 divergence.defvjp(_forward_divergence, _backward_divergence)
@@ -115,9 +118,9 @@ def batch_loss(
 ) -> tuple[Float[Array, ""], Sums]:
     """Returns the summed loss of a batch, and all its sums; without `rng` there is no dropout.
 
-    With `r_drop`, the alpha of R-Drop (Liang et al. 2021, equation 4), a batch goes through the
+    With `r_drop`, the alpha of R-Drop (Liang et al. 2021, section 2.1), a batch goes through the
     model twice where there is dropout: the losses are means of both, and `r_drop` / 2 times the
-    divergence of their predictions is added. That is half of the equation, which has sums.
+    divergence of their predictions is added. That is half of the published loss, a sum over both.
     """
     source = Tokens(*map(jnp.asarray, batch[:3]))
     inputs, labels, segments, positions = map(jnp.asarray, batch[3:])
@@ -145,3 +148,8 @@ def loss_of(model: nn.Module, label_smoothing: float, r_drop: float = 0.0) -> Ca
     return functools.partial(
         batch_loss, apply_fn=model.apply, label_smoothing=label_smoothing, r_drop=r_drop
     )
+
+
+def training_loss(model: nn.Module, config: TrainConfig) -> Callable[..., Any]:
+    """Returns the loss that a run's updates lower; of (params, batch, rng), as `loss_of`'s."""
+    return loss_of(model, config.label_smoothing, config.r_drop)

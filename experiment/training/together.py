@@ -65,11 +65,13 @@ def _largest_group(
         return 1, f"a step is spread over {len(placement.devices)} devices"
     tokens, width = config.train.tokens_per_batch, config.model.d_model
     steps = f"two steps of {tokens:,} tokens x {width}"
+    if config.train.passes > 1:
+        steps += f", {config.train.passes} times each,"
     if placement.devices[0].platform == "cpu":
         bound, reason = IN_CACHE, f"on a CPU, {steps} are no faster at once"
     else:
         bound, reason = IN_MEMORY, f"{steps} might not fit into the device's memory"
-    return max(1, bound // (tokens * width)), reason
+    return max(1, bound // (config.train.passes * tokens * width)), reason
 
 
 def open_members(

@@ -38,6 +38,14 @@ def test_a_flag_changes_every_row_and_is_no_change_of_a_row(tmp_path):
     assert "train.num_steps" not in rows[2].changes
 
 
+def test_a_row_costs_its_tokens_times_its_weights_in_each_pass(tmp_path):
+    base, half = (
+        load(tmp_path, f"--config.train.num_steps={steps}", only="base")[0] for steps in (200, 100)
+    )
+    twice = load(tmp_path, "--config.train.num_steps=100", "--config.train.r_drop=5", only="base")
+    assert base.cost == 2 * half.cost == twice[0].cost > 0
+
+
 def test_each_seed_has_a_folder_of_its_own(tmp_path):
     (row, _) = load(tmp_path, "--config.seed=4", only="A1", seeds=2)
     folders = [run.workdir.path for run in row.runs]

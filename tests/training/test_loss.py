@@ -122,33 +122,72 @@ def test_written_gradient_of_the_divergence_is_the_derived_one(rng):
         return ((both + optax.losses.kl_divergence_with_log_targets(second, first)) ** 2).sum()
 
     def written(first, second):
-        return 4 * (divergence(first, second) ** 2).sum()
+        return ((2 * divergence(first, second)) ** 2).sum()  # a mean of both, and there a sum
 
     for of in (0, 1):
         ours, theirs = (jax.grad(each, of)(first, second) for each in (written, derived))
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_r_drop_is_the_mean_of_two_passes_and_their_divergence(rng):
-    batch, params = one_batch([[3, 4, 2], [2]]), {"table": jax.random.normal(rng, (V, V))}
-    loss = functools.partial(batch_loss, params, batch, apply_fn=dropped, label_smoothing=SMOOTHING)
+def test_divergence_of_half_precision_logits_is_of_float32(rng):
+    logits, others = (
+        logits_and_labels(key)[0].astype(jnp.bfloat16) for key in jax.random.split(rng)
+    )
+    found = divergence(logits, others)
+    exact = divergence(logits.astype(jnp.float32), others.astype(jnp.float32))
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+    gradient = jax.grad(lambda *both: divergence(*both).sum(), (0, 1))(logits, others)
+    assert [each.dtype for each in gradient] == [jnp.bfloat16] * 2
+
+
+def a_batch_and_its_loss(rng):
+    params = {"table": jax.random.normal(rng, (V, V))}
+    batch = one_batch([[3, 4, 2], [2]])
+    return batch, functools.partial(
+        batch_loss, params, batch, apply_fn=dropped, label_smoothing=SMOOTHING
+    )
+
+
+def test_losses_with_r_drop_are_means_of_two_passes(rng):
+    _, loss = a_batch_and_its_loss(rng)
     first, second = (loss(key)[1] for key in jax.random.split(rng))
-    _, without = loss(rng, r_drop=1e-30)
-    np.testing.assert_allclose(without, (np.array(first) + np.array(second)) / 2, rtol=1e-6)
+    _, both = loss(rng, r_drop=1e-30)  # on, but for its divergence
+    np.testing.assert_allclose(both, (np.array(first) + np.array(second)) / 2, rtol=1e-6)
     assert first.loss != second.loss
 
+
+def test_r_drop_adds_half_of_alpha_times_the_divergence_of_real_tokens(rng):
+    batch, loss = a_batch_and_its_loss(rng)
+    variables = {"params": {"table": jax.random.normal(rng, (V, V))}}
     source, target = Tokens(*batch[:3]), Tokens(batch.target_inputs, *batch[5:])
     logits = [
-        dropped({"params": params}, source, target, deterministic=False, rngs={"dropout": key})
+        dropped(variables, source, target, deterministic=False, rngs={"dropout": key})
         for key in jax.random.split(rng)
     ]
     apart = (divergence(*logits) * (batch.target_segments > 0)).sum()
+    _, without = loss(rng, r_drop=1e-30)
     _, sums = loss(rng, r_drop=3.0)
     np.testing.assert_allclose(sums.loss, without.loss + 1.5 * apart, rtol=1e-6)
     np.testing.assert_array_equal(sums[1:], without[1:])
+    assert apart > 0
 
 
-def test_r_drop_is_nothing_where_there_is_no_dropout(rng):
-    batch, params = one_batch([[3, 4, 2], [2]]), {"table": jax.random.normal(rng, (V, V))}
-    loss = functools.partial(batch_loss, params, batch, None, apply_fn=dropped, label_smoothing=0.1)
-    np.testing.assert_array_equal(loss(r_drop=5.0)[1], loss()[1])
+def test_r_drop_is_nothing_where_nothing_is_dropped(rng):
+    _, loss = a_batch_and_its_loss(rng)
+    np.testing.assert_array_equal(loss(None, r_drop=5.0)[1], loss(None)[1])
+
+
+def test_r_drop_of_seeds_together_is_that_of_each_alone(rng):
+    loss_fn = functools.partial(batch_loss, apply_fn=dropped, label_smoothing=SMOOTHING, r_drop=3.0)
+    differentiate = jax.grad(loss_fn, has_aux=True)
+    keys, batch = jax.random.split(rng), one_batch([[3, 4, 2], [2]])
+    params = {"table": jax.random.normal(rng, (2, V, V))}
+    together = jax.vmap(differentiate, (0, None, 0))(params, batch, keys)
+    alone = [
+        differentiate({"table": table}, batch, key)
+        for table, key in zip(params["table"], keys, strict=True)
+    ]
+    for number, each in enumerate(alone):
+        one = jax.tree.map(lambda leaf, number=number: leaf[number], together)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), one, each)

@@ -153,8 +153,9 @@ def test_stopped_and_resumed_together_is_never_stopped(tmp_path, straight, stop)
     assert_the_same(trained(runs), straight)
 
 
-def test_work_of_a_step_is_that_of_the_sentences_in_its_batch(tmp_path):
-    runs = runs_of(tmp_path, CONFIG, 1)
+@pytest.mark.parametrize(("r_drop", "passes"), [(0.0, 1), (3.0, 2)])
+def test_work_of_a_step_is_that_of_the_sentences_in_its_batch(tmp_path, r_drop, passes):
+    runs = runs_of(tmp_path, config(train={"r_drop": r_drop}), 1)
     data = data_of(runs)
     (member,) = open_members(runs, data, INIT, evaluate, Progress())
     model = CONFIG.model.system_config(vocabulary().size)
@@ -165,7 +166,7 @@ def test_work_of_a_step_is_that_of_the_sentences_in_its_batch(tmp_path):
             for segment in range(1, source.max() + 1)
         ]
         work = training_flops(model, *np.array(lengths).T).sum()
-        assert member.flops_of(step) == work > 0
+        assert member.flops_of(step) == passes * work > 0
     member.close()
 
 
@@ -291,12 +292,14 @@ def test_one_trains_after_another_for_a_reason(tmp_path, change, devices, reason
 
 
 @pytest.mark.parametrize(
-    ("tokens", "sizes", "said"),
+    ("tokens", "r_drop", "sizes", "said"),
     [
-        (43_690, [3], []),
-        (65_536, [2, 1], []),
+        (43_690, 0.0, [3], []),
+        (65_536, 0.0, [2, 1], []),
+        (32_768, 3.0, [2, 1], []),
         (
             131_072,
+            0.0,
             [1, 1, 1],
             [
                 "one seed after another, not together: two steps of 131,072 tokens x 16 might not "
@@ -305,12 +308,14 @@ def test_one_trains_after_another_for_a_reason(tmp_path, change, devices, reason
         ),
     ],
 )
-def test_as_many_train_together_as_an_accelerator_surely_holds(tmp_path, tokens, sizes, said):
+def test_as_many_train_together_as_an_accelerator_surely_holds(
+    tmp_path, tokens, r_drop, sizes, said
+):
     accelerator = Pmapped(jax.devices()[:1])
     accelerator.devices = [types.SimpleNamespace(platform="gpu")]
     runs = runs_of(tmp_path, CONFIG, 3)
     data = data_of(runs)  # of small batches: what is planned here is never made
-    large = config(train={"tokens_per_batch": tokens})
+    large = config(train={"tokens_per_batch": tokens, "r_drop": r_drop})
     runs = [run._replace(config=dataclasses.replace(large, seed=run.config.seed)) for run in runs]
     found = []
     together = grouped(runs, data, accelerator, found.append)

@@ -25,7 +25,7 @@ from experiment.analysis.saying import begun_with
 from experiment.analysis.sentences import batch_of
 from experiment.config import ExperimentConfig, from_mapping
 from experiment.data import Batch, TokenIds, Vocabulary, assemble, batch_plan, train_vocabulary
-from experiment.training import Params, adam, init_state, loss_of, train_step
+from experiment.training import Params, adam, init_state, train_step, training_loss
 from model.systems import system_of
 
 # The row of `configs/variants.py` of each scheme whose name is another.
@@ -139,7 +139,7 @@ def train_seeds(
     configs = [settings.config(scheme, seed) for seed in range(settings.seeds)]
     model = system_of(configs[0].model.system_config(vocabulary.size))
     optimizer = adam(configs[0])
-    loss_fn = loss_of(model, configs[0].train.label_smoothing)
+    loss_fn = training_loss(model, configs[0].train)
     one_step = functools.partial(train_step, loss_fn=loss_fn, optimizer=optimizer)
     step_fn = jax.jit(jax.vmap(one_step))
     keys = jax.vmap(jax.random.key)(jnp.arange(settings.seeds))
