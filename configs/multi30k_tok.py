@@ -17,8 +17,8 @@ ROWS = {"transformer": {}, "sinusoidal": {"model.positions": "sinusoidal"}}
 def get_config(row: str = "transformer") -> ConfigDict:
     """Returns the model size of the published tables, with their dropout, averaging and beam.
 
-    Unlike theirs the norm comes before the sub-layers, and positions are rotary: on validation
-    either had the better BLEU after as many steps, from the first thousand on (README).
+    Unlike theirs the norm comes before the sub-layers (after 1,000 steps BLEU 26 on validation, 15
+    where it comes after), and positions are rotary (README).
     """
     config = wmt14_base.get_config()
     config.model.update(d_model=128, d_ff=256, num_heads=4, num_layers=4, dropout_rate=0.3)
