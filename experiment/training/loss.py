@@ -119,7 +119,7 @@ def batch_loss(
     """Returns the summed loss of a batch, and all its sums; without `rng` there is no dropout.
 
     With `r_drop`, the alpha of R-Drop (Liang et al. 2021, section 2.1), a batch goes through the
-    model twice where there is dropout: the losses are means of both, and `r_drop` / 2 times the
+    model twice if there is `rng`: the losses are means of both, and `r_drop` / 2 times the
     divergence of their predictions is added. That is half of the published loss, a sum over both.
     """
     source = Tokens(*map(jnp.asarray, batch[:3]))

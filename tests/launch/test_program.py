@@ -43,29 +43,13 @@ def jaxprs(value):
         yield value.jaxpr
 
 
-@pytest.mark.parametrize("activation", ["relu", "swiglu"])
-def test_the_formula_counts_every_product_of_the_program(activation):
-    config = changed(load_config("configs/numbers.py"), {**SMALL, "model.activation": activation})
-    model = Transformer(config.model.system_config(config.data.vocab_size))
-    tokens = one_sentence_a_row(jax.numpy.ones((ROWS, LENGTH), "int32"))
-    params = jax.eval_shape(lambda: training.init_params(model, jax.random.key(0)))
-
-    def loss(params):
-        logits = model.apply({"params": params}, tokens, tokens, deterministic=True)
-        return logits.sum()
-
-    counted = flops_of_products(jax.make_jaxpr(jax.grad(loss))(params).jaxpr)
-    assert model_flops(config, ROWS, LENGTH) == counted
-
-
-@pytest.mark.parametrize("r_drop", [0.0, 2.0])
-def test_the_formula_counts_every_pass_of_the_loss(r_drop):
-    config = changed(load_config("configs/numbers.py"), {**SMALL, "train.r_drop": r_drop})
+@pytest.mark.parametrize("changes", [{}, {"model.activation": "swiglu"}, {"train.r_drop": 2.0}])
+def test_the_formula_counts_every_product_of_the_program(changes):
+    config = changed(load_config("configs/numbers.py"), {**SMALL, **changes})
     model = Transformer(config.model.system_config(config.data.vocab_size))
     tokens = one_sentence_a_row(jax.numpy.ones((ROWS, LENGTH), "int32"))
     batch = Batch(*tokens, tokens.ids, *tokens)
     params = jax.eval_shape(lambda: training.init_params(model, jax.random.key(0)))
-    loss_fn = training.loss_of(model, config.train.label_smoothing, config.train.r_drop)
-    differentiate = jax.make_jaxpr(jax.grad(loss_fn, has_aux=True))
-    counted = flops_of_products(differentiate(params, batch, jax.random.key(1)).jaxpr)
-    assert model_flops(config, ROWS, LENGTH) == counted
+    gradients = jax.grad(training.training_loss(model, config.train), has_aux=True)
+    program = jax.make_jaxpr(gradients)(params, batch, jax.random.key(1))
+    assert model_flops(config, ROWS, LENGTH) == flops_of_products(program.jaxpr)

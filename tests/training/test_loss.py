@@ -189,5 +189,6 @@ def test_r_drop_of_seeds_together_is_that_of_each_alone(rng):
         for table, key in zip(params["table"], keys, strict=True)
     ]
     for number, each in enumerate(alone):
-        one = jax.tree.map(lambda leaf, number=number: leaf[number], together)
-        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), one, each)
+        pairs = zip(jax.tree.leaves(together), jax.tree.leaves(each), strict=True)
+        for of_both, of_one in pairs:
+            np.testing.assert_allclose(of_both[number], of_one, rtol=1e-5, atol=1e-6)
